@@ -1,0 +1,1 @@
+"""The engine of GamePipeline: runs pipelines of container steps on Docker hosts."""

@@ -1,0 +1,1 @@
+"""The event, command and pipeline-file contract of GamePipeline."""

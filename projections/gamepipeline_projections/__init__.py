@@ -1,0 +1,1 @@
+"""Folds over the event stream of GamePipeline: state, status, replay."""
