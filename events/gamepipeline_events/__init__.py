@@ -1,1 +1,43 @@
-"""The event, command and pipeline-file contract of GamePipeline."""
+"""The contract of GamePipeline: the pipeline document, every event and command, subjects and codec.
+
+Depends on msgspec only and does no I/O: a service that consumes events needs nothing else.
+"""
+
+from __future__ import annotations
+
+from gamepipeline_events.catalog import *  # noqa: F403 - the catalog's __all__ is the public list of events
+from gamepipeline_events.catalog import __all__ as _catalog
+from gamepipeline_events.codec import (
+    CURRENT,
+    REGISTRY,
+    Event,
+    UnknownEvent,
+    decode,
+    encode,
+    payload_hash,
+)
+from gamepipeline_events.commands import Cancel, Command, Execute, Stop
+from gamepipeline_events.errors import BadInput, GamePipelineError, Invalid
+from gamepipeline_events.problems import CODES, Problem
+from gamepipeline_events.subjects import Subjects
+
+__all__ = [
+    "CODES",
+    "CURRENT",
+    "REGISTRY",
+    "BadInput",
+    "Cancel",
+    "Command",
+    "Event",
+    "Execute",
+    "GamePipelineError",
+    "Invalid",
+    "Problem",
+    "Stop",
+    "Subjects",
+    "UnknownEvent",
+    "decode",
+    "encode",
+    "payload_hash",
+    *_catalog,  # noqa: PLE0604 - a list of strings
+]

@@ -1,0 +1,255 @@
+"""The port to a container daemon: what the engine may rely on, and what an adapter has to keep.
+
+Two adapters: ``docker`` (the real thing, on aiodocker) and ``fake`` (scripted, strict, for speed
+and fault injection). Both pass the suite in ``tests/contract/test_containers.py``.
+
+Rules for every adapter
+* Call order of one container: ``create`` → ``start`` → ``wait`` / ``logs`` / ``inspect`` in any
+  number and order, concurrently → ``stop`` (any number, concurrently with ``wait``) → ``remove``.
+* Every call is idempotent as described at the method, because the caller repeats a call whose
+  reply was lost. At most one start of a container ever happens: ``start`` of a container that
+  ever ran changes nothing.
+* Nothing is inferred from a name: what lacks this realm's labels is foreign and is never started,
+  stopped or removed.
+* A cancelled call releases its connection. Any number of containers may be waited for and
+  followed at the same time without blocking the short calls.
+* A daemon that is away, hangs or restarts raises ``DaemonUnreachable``; a broken stream is never
+  reported as the end of a container. A refused request raises ``DaemonError`` with the cause it
+  was classified as. No type of the adapter's library crosses this line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from gamepipeline_events import Endpoint
+
+ContainerState = Literal["created", "running", "paused", "exited", "removing", "dead"]
+
+LABEL_PREFIX = "io.gamepipeline."
+
+
+class DaemonInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the daemon is. ``id`` is its identity for ownership; sizes in bytes."""
+
+    id: str
+    name: str
+    version: str
+    api_version: str
+    cpus: int
+    memory: int
+    runtimes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ImageInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A local image. ``digest`` is ``sha256:…`` of the registry when known, else the image id."""
+
+    reference: str
+    id: str
+    digest: str
+    size: int
+    pulled: bool  # fetched by this call
+    duration: float  # seconds the fetch took; 0 when not pulled
+
+
+class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes so far over all layers; ``total`` 0 while not known."""
+
+    current: int
+    total: int
+    layers_done: int
+    layers: int
+
+
+class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A final container configuration: plain data in the Docker Engine API's own form.
+
+    ``body`` is the request of ``POST /containers/create`` (``HostConfig`` and
+    ``NetworkingConfig`` included), built by pure functions from typed fields only; its labels hold
+    realm, pipeline, step, attempt and ``spec``. ``secrets`` are environment entries that must not
+    show up anywhere else; the adapter adds them to ``Env``.
+    """
+
+    name: str
+    body: Mapping[str, Any]
+    secrets: Mapping[str, str] = {}
+    platform: str | None = None
+
+
+class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon says of one container. Times are wire times; None where it never happened.
+
+    ``exit_code`` has a meaning only when ``state`` is exited or dead, or when ``state`` is created
+    and ``error`` is set (its start was refused).
+    """
+
+    id: str
+    name: str
+    state: ContainerState
+    labels: Mapping[str, str]
+    image_id: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    exit_code: int | None
+    oom_killed: bool
+    error: str
+    restart_count: int
+    health: str | None  # starting, healthy, unhealthy; None without a healthcheck
+    addresses: tuple[str, ...]  # in its networks, IPv4
+    endpoints: tuple[Endpoint, ...]
+    restarting: bool = False
+
+
+class LogFrame(msgspec.Struct, frozen=True):
+    r"""A piece of output: raw bytes of at most one line, ending with ``\n`` when the line is complete.
+
+    ``time`` is the daemon's own text (RFC 3339, nanoseconds): the resume position of ``logs``.
+    """
+
+    time: str
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
+    """A container, network or volume of the realm found on the daemon."""
+
+    kind: Literal["container", "network", "volume"]
+    name: str
+    labels: Mapping[str, str]
+    created_at: str | None
+
+
+class DaemonError(Exception):
+    """The daemon answered and refused. ``cause`` is one of the contract's causes (see events CAUSES).
+
+    ``operation`` is the port's method, ``subject`` the container, image, network or volume,
+    ``status`` the HTTP status (0 when the failure came inside a stream).
+    """
+
+    def __init__(self, operation: str, subject: str, status: int, message: str, cause: str) -> None:
+        self.operation = operation
+        self.subject = subject
+        self.status = status
+        self.message = message
+        self.cause = cause
+        super().__init__(f"{operation} {subject}: {message}")
+
+
+class DaemonUnreachable(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """No usable answer: refused, reset, hung past the call's own limit, or the stream broke."""
+
+    def __init__(self, operation: str, subject: str, why: str) -> None:
+        self.operation = operation
+        self.subject = subject
+        self.why = why
+        super().__init__(f"{operation} {subject}: the Docker daemon does not answer ({why})")
+
+
+class Containers(Protocol):
+    """Everything the engine asks of a daemon, for one realm."""
+
+    async def info(self) -> DaemonInfo:
+        """Identity and size of the daemon."""
+        ...
+
+    async def ensure_image(
+        self,
+        reference: str,
+        policy: Literal["always", "missing", "never"],
+        *,
+        platform: str | None = None,
+        on_progress: Callable[[PullProgress], None] | None = None,
+    ) -> ImageInfo:
+        """Have the image here. One fetch at a time per reference; who waits shares its result.
+
+        Raises DaemonError with cause image_not_found, image_auth, image_pull or no_space, also for
+        failures that arrive inside a successful stream.
+        """
+        ...
+
+    async def create(self, config: ContainerConfig) -> ContainerView:
+        """Create the container, or adopt the one of that name if it has the same realm, pipeline,
+        step, attempt and spec labels. Anything else with that name: DaemonError(name_conflict).
+        """
+        ...
+
+    async def start(self, name: str) -> ContainerView:
+        """Start a container that never ran; of one that ever ran nothing changes. Returns the view after.
+
+        Raises DaemonError with container_start, command_not_found, not_executable, port_conflict,
+        mount_denied, device_unavailable or gpu_unavailable when the daemon cannot start it.
+        """
+        ...
+
+    async def inspect(self, name: str) -> ContainerView | None:
+        """The container, or None when the daemon says that there is none."""
+        ...
+
+    async def wait(self, name: str) -> ContainerView | None:
+        """Return once a started container is not running any more, with its final view; None if it
+        was removed. Raises ValueError for a container that was never started (the daemon would
+        report a false success), DaemonUnreachable when the stream breaks.
+        """
+        ...
+
+    async def stop(self, name: str, grace: float) -> ContainerView | None:
+        """Send the container's stop signal, after ``grace`` seconds SIGKILL; return when it does not
+        run. A container that is not running or is gone: nothing happens. A restart policy does not revive it.
+        """
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Remove the container (killing it if it runs) with its anonymous volumes; return when the
+        daemon lists it no more. Gone already: fine. Foreign: DaemonError(name_conflict).
+        """
+        ...
+
+    def logs(self, name: str, *, since: str | None = None, follow: bool = False) -> AsyncIterator[LogFrame]:
+        """Output in order from ``since`` (inclusive) on. ``follow`` goes on until the container ends;
+        its last line may be missing then, so the caller reads once more without ``follow``.
+        A stream that breaks raises DaemonUnreachable, never a quiet end. Gone: DaemonError(container_lost).
+        """
+        ...
+
+    async def execute(self, name: str, command: tuple[str, ...], timeout: float) -> int:
+        """Run a command in a running container; its exit code. Past ``timeout`` seconds: 124."""
+        ...
+
+    async def read_file(self, name: str, path: str, limit: int) -> bytes | None:
+        """At most ``limit`` + 1 bytes of a file of a container, running or not; None if there is none."""
+        ...
+
+    async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
+        """All containers of the realm, in any state, whose labels include ``labels``."""
+        ...
+
+    async def prepare(self, pipeline_id: str, labels: Mapping[str, str], *, workspace: bool) -> None:
+        """Have the pipeline's network ``gp-<id>`` and, with ``workspace``, its volume
+        ``gp-<id>.workspace``, writable for any user and holding a ``.gamepipeline`` folder (mode 1777).
+        Both get ``labels``. A foreign thing of that name: DaemonError(name_conflict).
+        """
+        ...
+
+    async def fill_workspace(self, pipeline_id: str, archive: bytes) -> None:
+        """Unpack a tar archive into the prepared workspace, before the first step."""
+        ...
+
+    async def dispose(self, pipeline_id: str, *, network: bool = True) -> None:
+        """Remove the workspace volume and, with ``network``, the network of a pipeline. Idempotent.
+        A network still in use by a container (a service that stays) is left.
+        """
+        ...
+
+    async def leftovers(self) -> list[Leftover]:
+        """Every container, network and volume of the realm."""
+        ...
+
+    async def close(self) -> None:
+        """Release all connections. Nothing on the daemon changes."""
+        ...

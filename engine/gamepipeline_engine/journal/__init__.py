@@ -1,0 +1,1 @@
+"""The durable streams of events and logs, behind ports."""

@@ -1,0 +1,1 @@
+"""The pipeline document: as written, as checked, as the engine runs it."""
