@@ -19,7 +19,7 @@ class GamePipelineError(Exception):
     """Base of every error this project raises on purpose."""
 
 
-class BadInput(GamePipelineError):  # noqa: N818 - the contract names it so
+class BadInput(GamePipelineError):
     """Bytes, an id or a subject that cannot be taken; ``what`` names the thing, ``why`` the reason."""
 
     def __init__(self, what: str, why: str) -> None:
@@ -28,7 +28,7 @@ class BadInput(GamePipelineError):  # noqa: N818 - the contract names it so
         super().__init__(f"{what}: {why}")
 
 
-class Invalid(GamePipelineError):  # noqa: N818 - the contract names it so
+class Invalid(GamePipelineError):
     """A pipeline document that cannot be run; ``errors`` holds every problem found, not the first."""
 
     def __init__(self, errors: Sequence[Problem]) -> None:

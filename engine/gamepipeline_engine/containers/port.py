@@ -141,7 +141,7 @@ class DaemonError(Exception):
         super().__init__(f"{operation} {subject}: {message}")
 
 
-class DaemonUnreachable(Exception):  # noqa: N818 - a state of the world, not a mistake
+class DaemonUnreachable(Exception):
     """No usable answer: refused, reset, hung past the call's own limit, or the stream broke."""
 
     def __init__(self, operation: str, subject: str, why: str) -> None:

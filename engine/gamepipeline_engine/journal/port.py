@@ -38,7 +38,7 @@ class JournalError(Exception):
     """Base of the journal's errors."""
 
 
-class Conflict(JournalError):  # noqa: N818 - the field's own term
+class Conflict(JournalError):
     """Somebody else appended after ``expected``: reload and decide again."""
 
     def __init__(self, pipeline_id: str, expected: int, found: int) -> None:
@@ -48,7 +48,7 @@ class Conflict(JournalError):  # noqa: N818 - the field's own term
         super().__init__(f"pipeline {pipeline_id}: expected last sequence {expected}, found {found}")
 
 
-class NotStored(JournalError):  # noqa: N818
+class NotStored(JournalError):
     """The event was certainly not stored: too large, stream full (``full``), or refused."""
 
     def __init__(self, pipeline_id: str, why: str, *, full: bool = False) -> None:
@@ -58,7 +58,7 @@ class NotStored(JournalError):  # noqa: N818
         super().__init__(f"pipeline {pipeline_id}: event not stored: {why}")
 
 
-class JournalUnavailable(JournalError):  # noqa: N818
+class JournalUnavailable(JournalError):
     """A read could not be answered; nothing is known. Try again."""
 
 
