@@ -55,16 +55,23 @@ apt_install() {
         "Only Debian and Ubuntu are set up automatically; install it and run this again."
     say "installing with apt-get, because $reason: $*"
     apt_update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-        --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >&2 ||
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >&2 ||
         die "apt-get could not install: $*"
+}
+
+# Unpacks a package into a folder without installing it: apt_unpack FOLDER PACKAGE
+apt_unpack() {
+    # apt would download as the user _apt, who cannot write to a folder of ours.
+    (cd "$1" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$2" >&2) || return
+    dpkg-deb -x "$1/$2"_*.deb "$1"
 }
 
 # Refreshes the package lists once per run; old lists may still do, so a failure only is said.
 APT_UPDATED=
 apt_update() {
     [ -z "$APT_UPDATED" ] || return 0
-    as_root apt-get update -q -o DPkg::Lock::Timeout=300 >&2 ||
+    as_root apt-get update -qq -o DPkg::Lock::Timeout=300 >&2 ||
         say "apt-get update failed; going on with the lists that are there"
     APT_UPDATED=yes
 }

@@ -58,14 +58,11 @@ fetch_client() {
 }
 
 unpack_client() {
-    chmod 0755 "$1"
-    cd "$1" || exit
     # Debian 13 has the client in a package of its own.
-    apt-get download -q docker-cli >/dev/null 2>&1 || apt-get download -q docker.io >&2 ||
+    apt_unpack "$1" docker-cli || apt_unpack "$1" docker.io ||
         die "apt-get could not fetch the Docker CLI"
-    dpkg-deb -x ./*.deb package
     mkdir -p "$STATE/bin"
-    cp package/usr/bin/docker "$STATE/bin/docker"
+    cp "$1/usr/bin/docker" "$STATE/bin/docker"
 }
 
 install_docker() {

@@ -82,11 +82,9 @@ static_busybox() {
     say "downloading the package busybox-static with apt-get (it is unpacked, not installed)"
     have apt-get || die "no static busybox on this machine, and no apt-get to fetch one"
     apt_update
-    # _apt, the user that apt downloads as, has to get in.
-    chmod 0755 "$1"
-    (cd "$1" && apt-get download -q busybox-static >&2) || die "apt-get could not fetch busybox-static"
-    dpkg-deb -x "$1"/busybox-static_*.deb "$1/package"
-    find "$1/package" -type f -name busybox -exec cp {} "$1/busybox" \;
+    apt_unpack "$1" busybox-static || die "apt-get could not fetch busybox-static"
+    # Newer distributions have /bin in /usr.
+    cp "$1/bin/busybox" "$1/busybox" 2>/dev/null || cp "$1/usr/bin/busybox" "$1/busybox"
 }
 
 make_nats_image() {
