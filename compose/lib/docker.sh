@@ -59,7 +59,7 @@ fetch_client() {
 
 unpack_client() {
     # Debian 13 has the client in a package of its own.
-    apt_unpack "$1" docker-cli || apt_unpack "$1" docker.io ||
+    apt_unpack "$1" docker-cli 2>/dev/null || apt_unpack "$1" docker.io ||
         die "apt-get could not fetch the Docker CLI"
     mkdir -p "$STATE/bin"
     cp "$1/usr/bin/docker" "$STATE/bin/docker"
@@ -93,7 +93,7 @@ start_docker() {
     remove_stale "$DOCKER_PIDFILE" dockerd
     remove_stale "$CONTAINERD_PIDFILE" containerd
     # dockerd takes the mere existence of this socket for a containerd of the system.
-    if [ -S "$CONTAINERD_SOCKET" ] && ! running containerd; then
+    if as_root test -S "$CONTAINERD_SOCKET" && ! running containerd; then
         say "removing $CONTAINERD_SOCKET: no containerd runs"
         as_root rm -f "$CONTAINERD_SOCKET"
     fi
@@ -106,11 +106,12 @@ start_docker() {
 }
 STARTED_DOCKER=
 
-# Removes a pid file unless the process in it lives and is the named program.
+# Removes a pid file unless the process in it lives and is the named program. All of it as root:
+# the folders of containerd are closed to others.
 remove_stale() {
     local file=$1 program=$2 pid
-    [ -e "$file" ] || return 0
-    pid=$(tr -dc 0-9 <"$file")
+    as_root test -e "$file" || return 0
+    pid=$(as_root cat "$file" | tr -dc 0-9)
     if [ -n "$pid" ] && [ "$(program_of "$pid")" = "$program" ]; then
         return 0
     fi
@@ -142,8 +143,8 @@ docker_failed() {
         say "last lines of $DOCKER_LOG:"
         tail -n 20 "$DOCKER_LOG" >&2
     fi
-    die "$1" "A container without the right to mount and to set up networks cannot run an engine;" \
-        "there, point DOCKER_HOST at one that runs elsewhere."
+    die "$1" "If this is itself a container without the right to mount and to set up networks," \
+        "it cannot run an engine: set DOCKER_HOST to one that runs elsewhere."
 }
 
 # The engine answers root and refuses this user: join the group that owns the socket, as Docker's
@@ -190,13 +191,15 @@ stop_docker() {
         rm -f "$DOCKER_RECORD"
         return
     fi
-    if [ "$force" != force ] && [ -n "$(docker ps -q)" ]; then
-        docker ps >&2
+    if [ "$force" != force ] && [ -n "$(as_root docker ps -q)" ]; then
+        as_root docker ps >&2
         die "containers run on this engine and would end with it" \
             "Stop them first, or say: bash compose/down --force"
     fi
     say "ending the Docker engine that compose/ started (pid $pid)"
-    as_root kill -TERM "$pid"
+    # The kill of a shell: as a program it is in a package that may be missing.
+    # shellcheck disable=SC2016  # the inner shell expands it
+    as_root sh -c 'kill -TERM "$1"' sh "$pid"
     local limit=$((SECONDS + 60))
     while is_process "$pid" dockerd "$start"; do
         [ $SECONDS -lt $limit ] || die "dockerd (pid $pid) has not ended after 60 s"
