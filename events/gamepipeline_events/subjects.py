@@ -96,6 +96,10 @@ class Subjects:
         """Filter for all execute commands of one pool."""
         return f"{self.root}.commands.execute.{require_id(pool, 'pool')}.>"
 
+    def pipeline_execute(self, pipeline_id: str) -> str:
+        """Filter for the execute command of one pipeline, whatever its pool."""
+        return f"{self.root}.commands.execute.*.{require_id(pipeline_id, 'pipeline id')}"
+
     def cancel(self, pipeline_id: str) -> str:
         """Subject of the cancel command."""
         return f"{self.root}.commands.cancel.{require_id(pipeline_id, 'pipeline id')}"

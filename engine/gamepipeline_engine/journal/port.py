@@ -13,29 +13,33 @@ Rules for every adapter
 * A cancelled ``append`` still finishes in the background (it is shielded); the caller that goes on
   afterwards must read before it decides.
 * Reads are complete and in order, or they raise: never a silent gap.
+* An iterator that is not read to its end is closed with ``contextlib.aclosing``.
 * ``last_sequence`` and the read-back ask the stream's leader, never a mirror that may be behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
-import msgspec
-
 from gamepipeline_events import Event
+from gamepipeline_projections.reading import (
+    JournalError,
+    JournalRewound,
+    JournalUnavailable,
+    Recorded,
+)
 
-
-class Recorded(msgspec.Struct, frozen=True):
-    """A payload exactly as stored, and its place in the stream."""
-
-    sequence: int
-    subject: str
-    payload: bytes
-
-
-class JournalError(Exception):
-    """Base of the journal's errors."""
+__all__ = [
+    "Conflict",
+    "Journal",
+    "JournalError",
+    "JournalRewound",
+    "JournalUnavailable",
+    "LogStore",
+    "NotStored",
+    "Recorded",
+]
 
 
 class Conflict(JournalError):
@@ -58,10 +62,6 @@ class NotStored(JournalError):
         super().__init__(f"pipeline {pipeline_id}: event not stored: {why}")
 
 
-class JournalUnavailable(JournalError):
-    """A read could not be answered; nothing is known. Try again."""
-
-
 class Journal(Protocol):
     """The events stream."""
 
@@ -69,11 +69,12 @@ class Journal(Protocol):
         """Store ``payload`` (``event``, encoded) and return its stream sequence.
 
         ``expected``: the stream sequence of the pipeline's last event, 0 for none. Raises
-        Conflict or NotStored; retries for as long as the outcome is unknown.
+        Conflict or NotStored; retries for as long as the outcome is unknown. Raises
+        JournalUnavailable only when the client was closed for good: then it stays unknown.
         """
         ...
 
-    def read(self, pipeline_id: str, after: int = 0) -> AsyncIterator[Recorded]:
+    def read(self, pipeline_id: str, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """The pipeline's events with a stream sequence above ``after``, up to the last one now stored."""
         ...
 
@@ -81,12 +82,16 @@ class Journal(Protocol):
         """Stream sequence of the pipeline's last event, from the leader; 0 for none."""
         ...
 
-    def read_all(self, after: int = 0, event_type: str | None = None) -> AsyncIterator[Recorded]:
+    def read_all(self, after: int = 0, event_type: str | None = None) -> AsyncGenerator[Recorded, None]:
         """Every event (of one type) above ``after``, up to the last one now stored."""
         ...
 
-    def follow(self, pipeline_id: str | None = None, after: int = 0) -> AsyncIterator[Recorded]:
-        """As ``read`` or ``read_all``, and then every new event as it comes, for ever."""
+    def follow(self, pipeline_id: str | None = None, after: int = 0) -> AsyncGenerator[Recorded, None]:
+        """As ``read`` or ``read_all``, and then every new event as it comes, for ever.
+
+        Waits for a server that is away: none skipped, none twice. Raises JournalRewound when the
+        stream ends before ``after`` or before what was read from it.
+        """
         ...
 
 
@@ -101,10 +106,10 @@ class LogStore(Protocol):
         """
         ...
 
-    def read(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncIterator[Recorded]:
+    def read(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Records of a pipeline (of one step; ``_pipeline`` for those of none) up to the last one now stored."""
         ...
 
-    def follow(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncIterator[Recorded]:
+    def follow(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """As ``read``, and then every new record as it comes, for ever."""
         ...

@@ -1,0 +1,135 @@
+"""Reads and follows of any filter of one stream: where batches and the tail become one sequence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from nats.aio.client import Client
+
+from gamepipeline_projections.reading.api import ApiRefused, StreamApi
+from gamepipeline_projections.reading.direct import BatchRead
+from gamepipeline_projections.reading.records import (
+    JournalRewound,
+    JournalUnavailable,
+    Recorded,
+)
+from gamepipeline_projections.reading.tail import Tail, TailBroken
+
+PATIENCE = 15.0
+"""Seconds a read goes on without any progress before it gives up."""
+
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 1.0
+
+
+class StreamReader:
+    """Reads one ``stream``. Any number of reads and follows may run at the same time."""
+
+    def __init__(self, nc: Client, stream: str, *, patience: float = PATIENCE) -> None:
+        self.stream = stream
+        self.api = StreamApi(nc, stream)
+        self._nc = nc
+        self._patience = patience
+
+    async def last_sequence(self, subject: str) -> int:
+        """Sequence of the last message under the filter ``subject``, from the leader; 0 for none."""
+        last = await self.api.last(subject)
+        return last.sequence if last is not None else 0
+
+    async def read(self, subject: str, after: int) -> AsyncGenerator[Recorded, None]:
+        """Every message under ``subject`` above ``after``, up to the last one stored at the start.
+
+        The end is taken from the leader first, so the read knows when it is complete. It goes on
+        where it was after a broken connection. Raises JournalUnavailable after ``patience``
+        seconds without progress.
+        """
+        position, end = after, None
+        pauses = _Pauses(self._patience)
+        while True:
+            try:
+                if end is None:
+                    end = await self.last_sequence(subject)
+                async with aclosing(self._between(subject, position, end)) as records:
+                    async for record in records:
+                        position = record.sequence
+                        pauses.reset()
+                        yield record
+            except JournalUnavailable as error:
+                await pauses.wait(error)
+            else:
+                return
+
+    async def follow(self, subject: str, after: int) -> AsyncGenerator[Recorded, None]:
+        """As ``read``, then every new message as it comes, for ever: none skipped, none twice.
+
+        Waits for a server that is away. Raises JournalRewound when the stream ends before
+        what was read from it. Close it (``aclosing``) to free its consumer on the server.
+        """
+        position = after
+        pauses = _Pauses(None)
+        while True:
+            try:
+                await self._check_not_rewound(position)
+                async with aclosing(self.read(subject, position)) as records:
+                    async for record in records:
+                        position = record.sequence
+                        yield record
+                pauses.reset()
+                async with aclosing(Tail(self.api, subject, position).messages()) as records:
+                    async for record in records:
+                        position = record.sequence
+                        yield record
+            except (JournalUnavailable, TailBroken) as error:
+                await pauses.wait(error)
+
+    async def _between(self, subject: str, position: int, end: int) -> AsyncGenerator[Recorded, None]:
+        """What is stored above ``position`` up to ``end``, batch by batch, without second tries."""
+        while position < end:
+            batch = BatchRead(self._nc, self.stream, subject, position)
+            async with aclosing(batch.messages()) as messages:
+                async for record in messages:
+                    if record.sequence > end:
+                        return
+                    position = record.sequence
+                    yield record
+            if position < end and batch.end != "more":
+                await self._check_complete(subject, position, end)
+                return
+
+    async def _check_complete(self, subject: str, position: int, end: int) -> None:
+        """Nothing is left up to ``end`` because it has expired, not because a replica is behind."""
+        following = await self.api.next(subject, position)
+        if following is not None and following.sequence <= end:
+            raise JournalUnavailable(f"stream {self.stream}: a replica is behind at {position}")
+
+    async def _check_not_rewound(self, position: int) -> None:
+        try:
+            last = await self.api.last_sequence()
+        except ApiRefused as refused:
+            raise JournalUnavailable(str(refused)) from refused
+        if last < position:
+            raise JournalRewound(self.stream, position, last)
+
+
+class _Pauses:
+    """Growing pauses between attempts; after ``patience`` seconds of them the error is raised again."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience = patience
+        self.reset()
+
+    def reset(self) -> None:
+        """There was progress."""
+        self._pause = _FIRST_PAUSE
+        self._since: float | None = None
+
+    async def wait(self, error: Exception) -> None:
+        """Wait a little, or raise ``error`` when it is too late for another attempt."""
+        now = asyncio.get_running_loop().time()
+        self._since = now if self._since is None else self._since
+        if self._patience is not None and now - self._since >= self._patience:
+            raise error
+        await asyncio.sleep(self._pause)
+        self._pause = min(_LONGEST_PAUSE, self._pause * 2)
