@@ -1,0 +1,332 @@
+"""``DockerContainers``: the port on a real daemon. One container's life; the rest is beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import json
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Literal
+
+from gamepipeline_engine.containers.classify import cause_of_start
+from gamepipeline_engine.containers.docker import archive, execs, logs
+from gamepipeline_engine.containers.docker.client import DockerClient
+from gamepipeline_engine.containers.docker.images import DockerImages
+from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
+from gamepipeline_engine.containers.docker.together import together
+from gamepipeline_engine.containers.docker.views import (
+    container_view,
+    leftover_container,
+    leftover_network,
+    leftover_volume,
+)
+from gamepipeline_engine.containers.docker.workspace import DockerWorkspace
+from gamepipeline_engine.containers.names import ATTEMPT, PIPELINE, REALM, SPEC, STEP
+from gamepipeline_engine.containers.port import (
+    ContainerConfig,
+    ContainerView,
+    DaemonError,
+    DaemonInfo,
+    DaemonUnreachable,
+    ImageInfo,
+    Leftover,
+    LogFrame,
+    PullProgress,
+)
+from gamepipeline_engine.containers.resume import Resume
+
+IDENTITY = (REALM, PIPELINE, STEP, ATTEMPT, SPEC)
+"""The labels that must agree before a container is adopted."""
+
+_REMOVAL = 60.0
+_STOP_MARGIN = 60.0
+_CREATE_TRIES = 5
+
+
+class DockerContainers:
+    """The containers of one realm on one daemon.
+
+    ``host`` is an address as in DOCKER_HOST; without it the environment decides, as for the
+    ``docker`` command. Nothing is connected before the first call.
+    """
+
+    def __init__(self, realm: str, host: str | None = None) -> None:
+        self._realm = realm
+        self._client = DockerClient(host)
+        self._images = DockerImages(self._client)
+        self._workspace = DockerWorkspace(self._client, realm)
+
+    async def info(self) -> DaemonInfo:
+        """See the port."""
+        found = await self._client.json("info", "daemon", "GET", "info")
+        return DaemonInfo(
+            id=found["ID"],
+            name=found["Name"],
+            version=found["ServerVersion"],
+            api_version=await self._client.api_version(),
+            cpus=int(found["NCPU"]),
+            memory=int(found["MemTotal"]),
+            runtimes=tuple(sorted(found.get("Runtimes") or ())),
+            warnings=tuple(found.get("Warnings") or ()),
+        )
+
+    async def ensure_image(
+        self,
+        reference: str,
+        policy: Literal["always", "missing", "never"],
+        *,
+        platform: str | None = None,
+        on_progress: Callable[[PullProgress], None] | None = None,
+    ) -> ImageInfo:
+        """See the port."""
+        return await self._images.ensure(reference, policy, platform=platform, on_progress=on_progress)
+
+    async def create(self, config: ContainerConfig) -> ContainerView:
+        """See the port."""
+        wanted = config.body.get("Labels") or {}
+        if wanted.get(REALM) != self._realm:
+            raise ValueError(f"the labels of {config.name} do not carry this realm")
+        for _ in range(_CREATE_TRIES):
+            taken = await self._create(config)
+            found = await self._show("create", config.name)
+            if found is None:
+                continue  # it had the name a moment ago: removed meanwhile
+            if taken:
+                self._adoptable(config, found)
+            if found.state == "removing":
+                await self._until_gone("create", found)
+                continue
+            return found
+        message = "the name is taken and freed again and again"
+        raise DaemonError("create", config.name, 409, message, "container_create")
+
+    async def _create(self, config: ContainerConfig) -> bool:
+        """Ask for the container; whether its name was taken."""
+        body = with_secrets(config.body, config.secrets)
+        params = {"name": config.name}
+        if config.platform:
+            params["platform"] = config.platform
+        try:
+            await self._client.json("create", config.name, "POST", "containers/create", params=params, body=body)
+        except DaemonError as exc:
+            if exc.status == 409:
+                return True
+            refused: DaemonError | DaemonUnreachable = scrub(exc, config.secrets)
+        except DaemonUnreachable as exc:
+            refused = scrub(exc, config.secrets)
+        else:
+            return False
+        # Outside of the handlers, so that no chained exception repeats what was scrubbed.
+        raise refused
+
+    def _adoptable(self, config: ContainerConfig, found: ContainerView) -> None:
+        wanted = config.body.get("Labels") or {}
+        differs = [key for key in IDENTITY if wanted.get(key) != found.labels.get(key)]
+        if differs:
+            message = f"another container has this name (it differs in {', '.join(differs)})"
+            raise DaemonError("create", config.name, 409, message, "name_conflict")
+
+    async def start(self, name: str) -> ContainerView:
+        """See the port."""
+        found = await self._own("start", name)
+        if found is None:
+            raise DaemonError("start", name, 404, "there is no such container", "container_lost")
+        if found.state != "created" or found.started_at is not None:
+            return found
+        try:
+            await self._client.json("start", name, "POST", f"containers/{found.id}/start")
+        except DaemonError as exc:
+            seen = await self._show("start", name)
+            code = seen.exit_code if seen is not None else None
+            cause = cause_of_start(code, exc.message)
+            raise DaemonError("start", name, exc.status, exc.message, cause) from exc
+        after = await self._show("start", name)
+        if after is None:
+            raise DaemonError("start", name, 404, "it vanished after its start", "container_lost")
+        return after
+
+    async def inspect(self, name: str) -> ContainerView | None:
+        """See the port."""
+        return await self._show("inspect", name)
+
+    async def wait(self, name: str) -> ContainerView | None:
+        """See the port."""
+        while True:
+            found = await self._show("wait", name)
+            if found is None:
+                return None
+            if found.started_at is None:
+                raise ValueError(f"{name} was never started: waiting for it has no meaning")
+            if found.state not in {"running", "paused"}:
+                return found
+            await self._wait_once(name, found.id)
+
+    async def _wait_once(self, name: str, container_id: str) -> None:
+        """Until the container stops once; a restart policy may revive it."""
+        path = f"containers/{container_id}/wait"
+        params = {"condition": "not-running"}
+        try:
+            async with self._client.stream("wait", name, "POST", path, params=params) as response:
+                reply = json.loads(await response.read())
+        except DaemonError as exc:
+            if exc.status != 404:
+                raise
+        except ValueError as exc:
+            raise DaemonUnreachable("wait", name, "its reply broke off") from exc
+        else:
+            if reply.get("Error"):
+                raise DaemonUnreachable("wait", name, str(reply["Error"].get("Message")))
+
+    async def stop(self, name: str, grace: float) -> ContainerView | None:
+        """See the port."""
+        found = await self._own("stop", name)
+        if found is None or found.state not in {"running", "paused"}:
+            return found
+        seconds = max(0, math.ceil(grace))
+        path = f"containers/{found.id}/stop"
+        params = {"t": str(seconds)}
+        try:
+            await self._client.json("stop", name, "POST", path, params=params, limit=seconds + _STOP_MARGIN)
+        except DaemonError as exc:
+            if exc.status != 404:
+                raise
+        return await self._until_stopped(name)
+
+    async def _until_stopped(self, name: str) -> ContainerView | None:
+        async for _ in _pauses("stop", name):
+            found = await self._show("stop", name)
+            if found is None or found.state not in {"running", "paused"}:
+                return found
+        raise AssertionError("unreachable")
+
+    async def remove(self, name: str) -> None:
+        """See the port."""
+        found = await self._own("remove", name)
+        if found is None:
+            return
+        path = f"containers/{found.id}"
+        params = {"force": "1", "v": "1"}
+        try:
+            await self._client.json("remove", name, "DELETE", path, params=params, limit=_REMOVAL)
+        except DaemonError as exc:
+            # 404: gone. 409: somebody else is removing it already.
+            if exc.status not in {404, 409}:
+                raise
+        await self._until_gone("remove", found)
+
+    async def _until_gone(self, operation: str, found: ContainerView) -> None:
+        async for _ in _pauses(operation, found.name):
+            if await self._show(operation, found.id) is None:
+                return
+
+    async def logs(self, name: str, *, since: str | None = None, follow: bool = False) -> AsyncIterator[LogFrame]:
+        """See the port."""
+        seen = Resume()
+        begin = since
+        while True:
+            found = await self._show("logs", name)
+            if found is None:
+                raise DaemonError("logs", name, 404, "the container is gone", "container_lost")
+            if follow and found.started_at is None:
+                raise ValueError(f"{name} was never started: following it would end at once")
+            reading = logs.read(self._client, name, found.id, since=begin, follow=follow)
+            async with aclosing(reading) as frames:
+                async for frame in frames:
+                    if seen.is_new(frame):
+                        yield frame
+            if not follow or not await self._still_runs(name, found.id):
+                return
+            # The daemon ends a follow when a restart policy begins the next run: go on from there.
+            begin = seen.since() or since
+
+    async def _still_runs(self, name: str, container_id: str) -> bool:
+        found = await self._show("logs", name)
+        return found is not None and found.id == container_id and found.state == "running"
+
+    async def execute(self, name: str, command: tuple[str, ...], timeout: float) -> int:
+        """See the port."""
+        found = await self._own("execute", name)
+        if found is None:
+            raise DaemonError("execute", name, 404, "the container is gone", "container_lost")
+        return await execs.run(self._client, found, command, timeout)
+
+    async def read_file(self, name: str, path: str, limit: int) -> bytes | None:
+        """See the port."""
+        found = await self._show("read_file", name)
+        if found is None:
+            raise DaemonError("read_file", name, 404, "the container is gone", "container_lost")
+        return await archive.read_file(self._client, found, path, limit)
+
+    async def list(self, labels: Mapping[str, str]) -> builtins.list[ContainerView]:
+        """See the port."""
+        rows = await self._rows(labels)
+        views = await together(*(self._show("list", row["Id"]) for row in rows))
+        return [view for view in views if view is not None]
+
+    async def prepare(self, pipeline_id: str, labels: Mapping[str, str], *, workspace: bool) -> None:
+        """See the port."""
+        if labels.get(REALM) != self._realm:
+            raise ValueError(f"the labels for {pipeline_id} do not carry this realm")
+        await self._workspace.prepare(pipeline_id, labels, workspace=workspace)
+
+    async def fill_workspace(self, pipeline_id: str, archive: bytes) -> None:
+        """See the port."""
+        await self._workspace.fill(pipeline_id, archive)
+
+    async def dispose(self, pipeline_id: str, *, network: bool = True) -> None:
+        """See the port."""
+        await self._workspace.dispose(pipeline_id, network=network)
+
+    async def leftovers(self) -> builtins.list[Leftover]:
+        """See the port."""
+        params = {"filters": json.dumps({"label": [f"{REALM}={self._realm}"]})}
+        networks = await self._client.json("leftovers", "networks", "GET", "networks", params=params)
+        volumes = await self._client.json("leftovers", "volumes", "GET", "volumes", params=params)
+        return [
+            *(leftover_container(row) for row in await self._rows({})),
+            *(leftover_network(row) for row in networks),
+            *(leftover_volume(row) for row in volumes.get("Volumes") or ()),
+        ]
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._images.close()
+        await self._client.close()
+
+    async def _rows(self, labels: Mapping[str, str]) -> builtins.list[dict[str, Any]]:
+        wanted = {**labels, REALM: self._realm}
+        filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
+        params = {"all": "1", "filters": json.dumps(filters)}
+        path = "containers/json"
+        rows: builtins.list[dict[str, Any]] = await self._client.json("list", "containers", "GET", path, params=params)
+        return rows
+
+    async def _show(self, operation: str, name: str) -> ContainerView | None:
+        try:
+            found = await self._client.json(operation, name, "GET", f"containers/{name}/json")
+        except DaemonError as exc:
+            if exc.status == 404:
+                return None
+            raise
+        return container_view(found)
+
+    async def _own(self, operation: str, name: str) -> ContainerView | None:
+        """The container, unless it is foreign."""
+        found = await self._show(operation, name)
+        if found is not None and found.labels.get(REALM) != self._realm:
+            message = "it is not ours: it lacks the labels of this realm"
+            raise DaemonError(operation, name, 409, message, "name_conflict")
+        return found
+
+
+async def _pauses(operation: str, name: str) -> AsyncIterator[None]:
+    """Turns of a loop that waits for the daemon, ever slower, a minute at most."""
+    clock = asyncio.get_running_loop().time
+    limit, pause = clock() + _REMOVAL, 0.01
+    while clock() < limit:
+        yield
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 0.5)
+    raise DaemonUnreachable(operation, name, "it does not come to an end")

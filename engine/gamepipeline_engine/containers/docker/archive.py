@@ -1,0 +1,49 @@
+"""One file out of a container, running or not."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from gamepipeline_engine.containers.docker.client import DockerClient
+from gamepipeline_engine.containers.port import ContainerView, DaemonError
+
+_HEADERS = 64 * 1024
+"""More than the tar headers before the content of one file take, long names included."""
+
+
+async def read_file(client: DockerClient, found: ContainerView, path: str, limit: int) -> bytes | None:
+    """The first ``limit`` + 1 bytes; None for what is missing or is not a regular file.
+
+    A symbolic link is not followed: whoever wrote it chose where it points.
+    """
+    wanted = _HEADERS + limit + 1
+    data = bytearray()
+    try:
+        async with client.stream(
+            "read_file",
+            found.name,
+            "GET",
+            f"containers/{found.id}/archive",
+            params={"path": path},
+        ) as response:
+            async for piece in response.content.iter_any():
+                data += piece
+                if len(data) >= wanted:
+                    break
+    except DaemonError as exc:
+        if exc.status == 404:
+            return None
+        raise
+    return _first_file(bytes(data), limit + 1)
+
+
+def _first_file(data: bytes, count: int) -> bytes | None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            entry = archive.next()
+            if entry is None or not entry.isreg():
+                return None
+            return data[entry.offset_data : entry.offset_data + min(count, entry.size)]
+    except tarfile.TarError:
+        return None

@@ -1,0 +1,178 @@
+"""Having an image here: looking at the local ones, fetching the others, each at most once at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote
+
+from gamepipeline_engine.containers.classify import cause_of
+from gamepipeline_engine.containers.docker.client import DockerClient, one_line
+from gamepipeline_engine.containers.docker.endpoint import NoEndpoint
+from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
+from gamepipeline_engine.containers.docker.registry import auth_header, complete
+from gamepipeline_engine.containers.port import DaemonError, ImageInfo, PullProgress
+
+STALLED = 120.0
+"""Seconds without a byte of progress after which a pull is given up."""
+
+_OP = "ensure_image"
+Listener = Callable[[PullProgress], None]
+
+
+class _Flight:
+    """One fetch under way and who waits for it."""
+
+    def __init__(self, fetch: Callable[[Listener], Coroutine[Any, Any, float]]) -> None:
+        self.listeners: list[Listener] = []
+        self.waiting = 0
+        # A kept task, not a TaskGroup: it belongs to all who wait, so it must survive the one
+        # who began it. Each waiter sees its result, and the last one to leave ends it.
+        self.task = asyncio.get_running_loop().create_task(fetch(self.tell))
+
+    def tell(self, progress: PullProgress) -> None:
+        for listener in tuple(self.listeners):
+            listener(progress)
+
+
+class DockerImages:
+    """Images of one daemon. ``stalled``: see STALLED."""
+
+    def __init__(self, client: DockerClient, stalled: float = STALLED) -> None:
+        self._client = client
+        self._stalled = stalled
+        self._flights: dict[tuple[str, str | None], _Flight] = {}
+
+    async def ensure(
+        self,
+        reference: str,
+        policy: Literal["always", "missing", "never"],
+        *,
+        platform: str | None,
+        on_progress: Listener | None,
+    ) -> ImageInfo:
+        """See the port."""
+        full = complete(reference)
+        if policy != "always":
+            found = await self._inspect(full)
+            if found is not None and _fits(found, platform):
+                return _info(reference, found, None)
+            if policy == "never":
+                raise DaemonError(_OP, reference, 404, "the image is not here", "image_not_found")
+        seconds = await self._share(full, platform, on_progress)
+        found = await self._inspect(full)
+        if found is None:
+            message = "the pull ended without the image being here"
+            raise DaemonError(_OP, reference, 0, message, "image_pull")
+        return _info(reference, found, seconds)
+
+    async def close(self) -> None:
+        """Give up every fetch under way."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _inspect(self, reference: str) -> dict[str, Any] | None:
+        path = f"images/{quote(reference, safe='/:@')}/json"
+        try:
+            found: dict[str, Any] = await self._client.json(_OP, reference, "GET", path)
+        except DaemonError as exc:
+            if exc.status == 404:
+                return None
+            raise
+        return found
+
+    async def _share(self, reference: str, platform: str | None, listener: Listener | None) -> float:
+        """Join the fetch of this image, or begin it; the seconds it took."""
+        key = (reference, platform)
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(partial(self._fetch, reference, platform))
+            flight.task.add_done_callback(lambda _: self._forget(key, flight))
+        task = flight.task
+        flight.waiting += 1
+        if listener is not None:
+            flight.listeners.append(listener)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if flight.waiting == 1 and not task.done():
+                self._forget(key, flight)
+                task.cancel()
+            raise
+        finally:
+            flight.waiting -= 1
+            if listener is not None:
+                flight.listeners.remove(listener)
+
+    def _forget(self, key: tuple[str, str | None], flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    async def _fetch(self, reference: str, platform: str | None, tell: Listener) -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        progress = PullStream()
+        params = {"fromImage": reference} | ({"platform": platform} if platform else {})
+        try:
+            async with asyncio.timeout(self._stalled) as stall:
+                async with self._client.stream(
+                    _OP,
+                    reference,
+                    "POST",
+                    "images/create",
+                    params=params,
+                    headers=_headers(reference),
+                    patience=self._stalled + 1,
+                ) as response:
+                    async for data in response.content.iter_any():
+                        stall.reschedule(loop.time() + self._stalled)
+                        if progress.feed(data):
+                            tell(progress.progress())
+                    progress.finish()
+        except TimeoutError as exc:
+            message = f"the pull stalled: nothing arrived for {self._stalled:g} s"
+            raise DaemonError(_OP, reference, 0, message, "image_pull") from exc
+        except PullFailed as exc:
+            message = one_line(exc)
+            raise DaemonError(_OP, reference, 0, message, cause_of(_OP, 0, message)) from exc
+        return loop.time() - began
+
+
+def _headers(reference: str) -> dict[str, str] | None:
+    try:
+        header = auth_header(reference)
+    except NoEndpoint as exc:
+        raise DaemonError(_OP, reference, 0, str(exc), "image_auth") from exc
+    return {"X-Registry-Auth": header} if header else None
+
+
+def _fits(found: dict[str, Any], platform: str | None) -> bool:
+    if platform is None:
+        return True
+    here = [str(found.get(key) or "") for key in ("Os", "Architecture", "Variant")]
+    return all(want == have for want, have in zip(platform.split("/"), here, strict=False))
+
+
+def _info(reference: str, found: dict[str, Any], seconds: float | None) -> ImageInfo:
+    return ImageInfo(
+        reference=reference,
+        id=found["Id"],
+        digest=_digest(reference, found),
+        size=int(found.get("Size") or 0),
+        pulled=seconds is not None,
+        duration=seconds or 0.0,
+    )
+
+
+def _digest(reference: str, found: dict[str, Any]) -> str:
+    """The digest under which the reference's own repository knows the image, else any, else its id."""
+    known = [text.partition("@") for text in found.get("RepoDigests") or ()]
+    name = reference.partition("@")[0]
+    name = name if ":" not in name.rpartition("/")[2] else name.rpartition(":")[0]
+    own = [digest for repository, _, digest in known if repository == name]
+    every = [digest for _, _, digest in known]
+    return str((own or every or [found["Id"]])[0])

@@ -1,0 +1,55 @@
+"""Image references and the credentials for their registries. Reads the docker command's settings."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gamepipeline_engine.containers.docker.endpoint import config_folder, docker_config
+
+_HUB = "docker.io"
+_HUB_KEY = "https://index.docker.io/v1/"
+
+
+def complete(reference: str) -> str:
+    """``reference`` with a tag or digest: without one, a pull would fetch every tag there is."""
+    name = reference.rpartition("/")[2]
+    return reference if ":" in name or "@" in name else f"{reference}:latest"
+
+
+def registry_of(reference: str) -> str:
+    """The registry's host: the first part when it looks like one, else Docker Hub."""
+    first, slash, _ = reference.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return first if is_host else _HUB
+
+
+def auth_header(reference: str, config: Mapping[str, Any] | None = None) -> str | None:
+    """The ``X-Registry-Auth`` value from ``auths`` in config.json; None when there is no entry.
+
+    Credential helpers are not asked.
+    """
+    settings = docker_config(config_folder()) if config is None else config
+    auths = settings.get("auths") or {}
+    host = registry_of(reference)
+    keys = (_HUB_KEY, host) if host == _HUB else (host, f"https://{host}", f"http://{host}")
+    entry = next((auths[key] for key in keys if auths.get(key)), None)
+    if entry is None:
+        return None
+    found: dict[str, str] = {"serveraddress": host}
+    if entry.get("identitytoken"):
+        found["identitytoken"] = entry["identitytoken"]
+    elif entry.get("username"):
+        found |= {"username": entry["username"], "password": entry.get("password", "")}
+    elif entry.get("auth"):
+        try:
+            user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        found |= {"username": user, "password": password}
+    else:
+        return None
+    return base64.urlsafe_b64encode(json.dumps(found).encode()).decode("ascii")
