@@ -14,6 +14,7 @@ from typing import Any
 
 import aiodocker
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from gamepipeline_engine.containers.classify import cause_of
 from gamepipeline_engine.containers.docker.endpoint import DockerEndpoint, NoEndpoint, resolve
@@ -167,7 +168,7 @@ def _translated(operation: str, subject: str) -> Iterator[None]:
 def _why(error: aiodocker.DockerError) -> str:
     """Why there is no connection, without what aiodocker and aiohttp wrap around it."""
     match error.__context__:
-        case aiohttp.UnixClientConnectorError() as found:
+        case UnixClientConnectorError() as found:
             return f"{found.path}: {found.os_error.strerror or found.os_error}"
         case aiohttp.ClientConnectorError() as found:
             return f"{found.host}:{found.port}: {found.os_error.strerror or found.os_error}"
