@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -256,6 +257,11 @@ class Lease:
     def server_id(self) -> str:
         """Identity of the server process."""
         return self._record.server_id
+
+    @property
+    def room(self) -> int:
+        """Free bytes on the disk of the store: for ``StreamOptions``."""
+        return shutil.disk_usage(self._server.path).free
 
     async def revive(self) -> bool:
         """Start the server again if it died; True when it is another process than before.

@@ -101,7 +101,7 @@ class ServerFolder:
         """Create what is missing. Raises OSError."""
         self._ports.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
-        if not os.access(self.path, os.W_OK | os.X_OK):
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=True):
             raise PermissionError(13, "Permission denied", str(self.path))
 
     def load(self) -> Record | None:

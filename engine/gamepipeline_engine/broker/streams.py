@@ -31,7 +31,12 @@ from gamepipeline_projections.connection import server_info
 REALM_KEY = "gamepipeline_realm"
 CLUSTER_REPLICAS = 3
 _MIB = 1024 * 1024
-_SMALLEST = 16 * _MIB
+_SMALLEST = _MIB
+_EVENTS_BYTES = 7168 * _MIB
+_LOGS_BYTES = 10240 * _MIB
+_ARTIFACTS_BYTES = 4096 * _MIB
+"""Sizes that, divided by fours, never fill a store of a usual size exactly: something is left for the next."""
+
 _DAY = 86400.0
 
 _NAME_TAKEN = 10058
@@ -94,7 +99,8 @@ class StreamOptions:
     None means: nobody chose. A stream that exists keeps its own value then; one that is created
     gets the default, smaller where the server has less room. ``replicas`` None: three in a
     cluster, else one. ``ack_wait`` is how long a command is held without a sign of life; presence
-    records live half as long.
+    records live half as long. ``room``: free bytes where the store is, if known; events and logs
+    are created with at most a quarter of it each.
     """
 
     ack_wait: float = 20.0
@@ -103,6 +109,11 @@ class StreamOptions:
     events_max_bytes: int | None = None
     logs_max_bytes: int | None = None
     logs_max_age: float | None = None
+    room: int | None = None
+
+    def default_bytes(self, most: int) -> int:
+        """``most``, or less where the disk is small."""
+        return most if self.room is None else min(most, max(self.room // 4, _SMALLEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +183,12 @@ async def _provide(js: JetStreamContext, plan: _Plan, realm: str | None) -> tupl
 
 
 async def _create(js: JetStreamContext, config: StreamConfig, plan: _Plan) -> StreamInfo:
-    """Create, halving a size nobody asked for until it fits. Raises APIError."""
+    """Create, quartering a size nobody asked for until it fits. Raises APIError."""
     while True:
         try:
             return await _ask(js, config)
         except APIError as error:
-            smaller = (config.max_bytes or 0) // 2
+            smaller = (config.max_bytes or 0) // 4  # no limit, -1, stays -1
             if error.err_code in _NO_ROOM and "max_bytes" in plan.free and smaller >= _SMALLEST:
                 config = replace(config, max_bytes=smaller)
             elif error.err_code == _NO_REPLICAS and "num_replicas" in plan.free and config.num_replicas != 1:
@@ -239,6 +250,8 @@ def _plans(topology: Topology, options: StreamOptions, replicas: int) -> tuple[_
         retention=RetentionPolicy.LIMITS,
         num_replicas=options.replicas or replicas,
         max_msgs=-1,
+        # A reservation is taken from the server's store at once: only what may grow for ever has one.
+        max_bytes=-1,
         max_age=0,
         duplicate_window=120,
         allow_direct=False,
@@ -262,7 +275,7 @@ def _plans(topology: Topology, options: StreamOptions, replicas: int) -> tuple[_
                 common,
                 name=topology.events,
                 subjects=[subjects.all_events()],
-                max_bytes=options.events_max_bytes or 8192 * _MIB,
+                max_bytes=options.events_max_bytes or options.default_bytes(_EVENTS_BYTES),
                 discard=DiscardPolicy.NEW,
                 deny_delete=True,
                 deny_purge=True,
@@ -277,7 +290,7 @@ def _plans(topology: Topology, options: StreamOptions, replicas: int) -> tuple[_
                 name=topology.logs,
                 subjects=[subjects.all_logs()],
                 max_age=14 * _DAY if logs_age is None else logs_age,
-                max_bytes=options.logs_max_bytes or 10240 * _MIB,
+                max_bytes=options.logs_max_bytes or options.default_bytes(_LOGS_BYTES),
                 discard=DiscardPolicy.OLD,
                 compression=StoreCompression.S2,
                 allow_direct=True,
@@ -291,23 +304,22 @@ def _plans(topology: Topology, options: StreamOptions, replicas: int) -> tuple[_
                 name=topology.commands,
                 subjects=[subjects.all_commands()],
                 retention=RetentionPolicy.WORK_QUEUE,
-                max_bytes=1024 * _MIB,
                 max_msgs_per_subject=1,
                 discard=DiscardPolicy.NEW,
                 discard_new_per_subject=True,
             )
         ),
-        plan(replace(_bucket(common, topology.snapshots), max_bytes=1024 * _MIB, allow_direct=True)),
+        plan(replace(_bucket(common, topology.snapshots), allow_direct=True)),
         plan(
             # Read from the leader: a stale copy would show an engine that is gone, or hide one.
-            replace(_bucket(common, topology.nodes), max_bytes=64 * _MIB, max_age=ttl, duplicate_window=min(120, ttl))
+            replace(_bucket(common, topology.nodes), max_age=ttl, duplicate_window=min(120, ttl))
         ),
         plan(
             replace(
                 common,
                 name=f"OBJ_{topology.artifacts}",
                 subjects=[f"$O.{topology.artifacts}.C.>", f"$O.{topology.artifacts}.M.>"],
-                max_bytes=4096 * _MIB,
+                max_bytes=options.default_bytes(_ARTIFACTS_BYTES),
                 discard=DiscardPolicy.NEW,
                 allow_rollup_hdrs=True,
                 allow_direct=True,
