@@ -25,6 +25,7 @@ from gamepipeline_engine.commands.queue_port import (
     QueueRefused,
     QueueUnavailable,
     Stored,
+    subject_of,
 )
 from gamepipeline_engine.journal.publish import (
     MESSAGE_ID,
@@ -36,7 +37,7 @@ from gamepipeline_engine.journal.publish import (
     publish,
     too_large,
 )
-from gamepipeline_events import BadInput, Command
+from gamepipeline_events import Command
 from gamepipeline_events.commands import MAX_EXECUTE_BYTES
 from gamepipeline_events.subjects import CommandSubject
 from gamepipeline_projections.reading import JournalUnavailable, Recorded
@@ -128,7 +129,7 @@ class JetStreamCommandQueue:
 
     async def publish(self, subject: CommandSubject, command: Command) -> Stored | AlreadyQueued:
         """As the port says."""
-        where = self._subject(subject)
+        where = subject_of(self._subjects, subject)
         payload = msgspec.json.encode(command)
         headers = {STREAM: self._topology.commands, MESSAGE_ID: command.id}
         why = too_large(self._nc, where, payload, headers)
@@ -208,17 +209,6 @@ class JetStreamCommandQueue:
         if record is None:
             return None
         return Queued(record.sequence, self._subjects.parse_command(record.subject), record.payload)
-
-    def _subject(self, subject: CommandSubject) -> str:
-        match subject:
-            case CommandSubject("execute", pipeline_id, str(pool)):
-                return self._subjects.execute(pool, pipeline_id)
-            case CommandSubject("cancel", pipeline_id, None):
-                return self._subjects.cancel(pipeline_id)
-            case CommandSubject("stop", pipeline_id, None):
-                return self._subjects.stop(pipeline_id)
-            case _:
-                raise BadInput(f"command subject {subject}", "names no command")
 
 
 def _id_of(payload: bytes) -> str | None:

@@ -22,7 +22,7 @@ from typing import Protocol
 
 import msgspec
 
-from gamepipeline_events import Command, Execute
+from gamepipeline_events import BadInput, Command, Execute, Subjects
 from gamepipeline_events.subjects import CommandSubject
 
 
@@ -152,3 +152,16 @@ class CommandQueue(Protocol):
         Who has a delivery of it keeps that, and its ``ack`` still succeeds.
         """
         ...
+
+
+def subject_of(subjects: Subjects, subject: CommandSubject) -> str:
+    """The subject that ``subject`` stands for. Raises BadInput for one that names no command."""
+    match subject:
+        case CommandSubject("execute", pipeline_id, str(pool)):
+            return subjects.execute(pool, pipeline_id)
+        case CommandSubject("cancel", pipeline_id, None):
+            return subjects.cancel(pipeline_id)
+        case CommandSubject("stop", pipeline_id, None):
+            return subjects.stop(pipeline_id)
+        case _:
+            raise BadInput(f"command subject {subject}", "names no command")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from typing import cast
 
 from nats.aio.client import Client
 
+from gamepipeline_engine.journal.background import Background
 from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored, Recorded
 from gamepipeline_engine.journal.publish import (
     SEQUENCE,
@@ -51,11 +51,11 @@ class JetStreamJournal:
         self._reader = EventReader(nc, subjects, stream)
         self._api = StreamApi(nc, stream)
         self._places = asyncio.Semaphore(CONCURRENT)
-        self._open: set[asyncio.Task[int]] = set()
+        self._background = Background()
 
     async def append(self, event: Event, payload: bytes, expected: int) -> int:
         """As the port says."""
-        return await asyncio.shield(self._append(event, payload, expected))
+        return await self._background.run(self._append(event, payload, expected))
 
     async def last_sequence(self, pipeline_id: str) -> int:
         """As the port says."""
@@ -75,22 +75,14 @@ class JetStreamJournal:
 
     async def settle(self, within: float) -> bool:
         """Wait for appends whose caller was cancelled; False if some are still open ``within`` seconds."""
-        if not self._open:
-            return True
-        _, pending = await asyncio.wait(self._open, timeout=within)
-        return not pending
+        return await self._background.settle(within)
 
     async def _append(self, event: Event, payload: bytes, expected: int) -> int:
-        task = cast("asyncio.Task[int]", asyncio.current_task())
-        self._open.add(task)  # the loop itself holds tasks weakly
-        try:
-            subject = self._subjects.event(event.pipeline_id, event.name)
-            headers = _headers(self._stream, self._subjects.pipeline_events(event.pipeline_id), expected)
-            if why := too_large(self._nc, subject, payload, headers):
-                raise NotStored(event.pipeline_id, why)
-            return await self._until_known(event.pipeline_id, subject, payload, headers, expected)
-        finally:
-            self._open.discard(task)
+        subject = self._subjects.event(event.pipeline_id, event.name)
+        headers = _headers(self._stream, self._subjects.pipeline_events(event.pipeline_id), expected)
+        if why := too_large(self._nc, subject, payload, headers):
+            raise NotStored(event.pipeline_id, why)
+        return await self._until_known(event.pipeline_id, subject, payload, headers, expected)
 
     async def _until_known(
         self, pipeline_id: str, subject: str, payload: bytes, headers: dict[str, str], expected: int
