@@ -1,0 +1,210 @@
+"""The node's configuration: one TOML file, every key with its default. Nothing else configures an engine.
+
+The file is ``--config``, else ``GAMEPIPELINE_CONFIG``, else ``gamepipeline/config.toml`` below the
+XDG folder; only the last may be missing. The struct fields are the keys: the reference table in the
+docs is made from them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from gamepipeline_engine.assembly.context import ContainerDefaults
+from gamepipeline_engine.config_decode import decode_config
+from gamepipeline_engine.config_values import Seconds
+from gamepipeline_engine.policy.model import Limits, Policy
+from gamepipeline_events.errors import GamePipelineError
+from gamepipeline_events.ids import is_id
+
+ENVIRONMENT_VARIABLE = "GAMEPIPELINE_CONFIG"
+
+
+class ConfigError(GamePipelineError):
+    """A configuration that cannot be used. One line: the file, what is wrong, what would be right."""
+
+    def __init__(self, source: str, why: str) -> None:
+        self.source = source
+        self.why = why
+        super().__init__(f"{source}: {why}")
+
+
+class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who the node is and how much it does at once."""
+
+    name: str = ""  # empty only before the host name is filled in
+    pools: tuple[str, ...] = ("default",)
+    capacity: int = 4
+
+    def __post_init__(self) -> None:
+        for value in (self.name, *self.pools):
+            if value and not is_id(value):
+                raise ValueError(f"'{value[:80]}' is no legal id: up to 64 letters, digits, '_' and '-'")
+        if not 1 <= self.capacity <= 1000:
+            raise ValueError("capacity is not between 1 and 1000")
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The pools and the node's own name, each once."""
+        return tuple(dict.fromkeys((*self.pools, self.name)))
+
+
+class NatsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where NATS is. Neither ``url`` nor ``context``: the embedded server."""
+
+    url: str | None = None
+    context: str | None = None
+    creds: str | None = None
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url and self.context:
+            raise ValueError("url and context exclude each other")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key belong together")
+
+
+class TimingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long to wait before something counts as gone."""
+
+    ack_wait: Seconds = Seconds(20)
+    heartbeat: Seconds = Seconds(5)
+    node_lost_after: Seconds = Seconds(300)
+    orphan_grace: Seconds = Seconds(30)
+
+    def __post_init__(self) -> None:
+        if self.heartbeat * 2 > self.ack_wait:
+            raise ValueError("heartbeat is more than half of ack_wait")
+
+
+class VariablesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where envs and secrets come from; ``environment``, ``expose`` and ``secret`` hold patterns of names."""
+
+    env_file: str | None = None
+    directory: str | None = None
+    environment: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ("*",)
+    secret: tuple[str, ...] = ("*PASS*", "*SECRET*", "*TOKEN*", "*_KEY")
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where alerts are sent; ``secret_env`` names the variable that holds the signing key."""
+
+    url: str
+    secret_env: str | None = None
+
+    def __post_init__(self) -> None:
+        if not re.match(r"https?://[^/]", self.url):
+            raise ValueError("url is no http or https address")
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is told."""
+
+    webhooks: tuple[Webhook, ...] = ()
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file, and what it is without one."""
+
+    node: NodeConfig = NodeConfig()
+    nats: NatsConfig = NatsConfig()
+    timing: TimingConfig = TimingConfig()
+    variables: VariablesConfig = VariablesConfig()
+    policy: Policy = Policy()
+    limits: Limits = Limits()
+    alerts: AlertsConfig = AlertsConfig()
+
+    def named(self, host_name: str) -> Self:
+        """With the node's name, taken from the host where the file gives none."""
+        if self.node.name:
+            return self
+        node = msgspec.structs.replace(self.node, name=legal_id(host_name))
+        return msgspec.structs.replace(self, node=node)
+
+    def container_defaults(self, host_cpus: float | None = None) -> ContainerDefaults:
+        """What a container gets that asks for nothing.
+
+        Memory is bounded by its maximum, so that asking for nothing is not a way around it. CPUs
+        are too, where the host has more (``host_cpus``, from the daemon): Docker refuses more than
+        the host has.
+        """
+        limits = self.limits
+        cpus = limits.cpus.default
+        if cpus is None and limits.cpus.max and host_cpus and host_cpus > limits.cpus.max:
+            cpus = limits.cpus.max
+        return ContainerDefaults(
+            pids=limits.pids.default,
+            memory=limits.memory.default or limits.memory.max,
+            cpus=cpus,
+            log_bytes=limits.log_bytes,
+        )
+
+
+def load_config(
+    path: str | Path | None = None, env: Mapping[str, str] | None = None, *, host_name: str | None = None
+) -> Config:
+    """The configuration of ``path``, else of the environment's choice, else the defaults.
+
+    ``env`` is the process's environment and ``host_name`` the machine's unless given.
+
+    Raises ConfigError, one line with the cause and the fix, for a file that is named and cannot be
+    read, and for one that is found and is wrong.
+    """
+    chosen, named = config_path(path, os.environ if env is None else env)
+    config = Config() if chosen is None else _from_file(chosen, must_exist=named)
+    return config.named(socket.gethostname() if host_name is None else host_name)
+
+
+def config_path(path: str | Path | None, env: Mapping[str, str]) -> tuple[Path | None, bool]:
+    """The file to read, and whether somebody named it (then it has to be there)."""
+    if named := path or env.get(ENVIRONMENT_VARIABLE):
+        return Path(named), True
+    home = env.get("XDG_CONFIG_HOME", "")
+    if not home.startswith("/"):  # the XDG rules: a relative one is ignored
+        if not env.get("HOME"):
+            return None, False
+        home = f"{env['HOME']}/.config"
+    return Path(home) / "gamepipeline" / "config.toml", False
+
+
+def parse_config(text: str, source: str = "config") -> Config:
+    """The configuration in a TOML text; ``source`` names it in errors. The node's name may still be empty."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(source, f"is not TOML: {exc}") from exc
+    try:
+        return decode_config(document, Config)
+    except ValueError as exc:
+        raise ConfigError(source, str(exc)) from exc
+
+
+def legal_id(text: str) -> str:
+    """``text`` made a legal id: ``gpu 1.example.com`` → ``gpu-1``; ``node`` where nothing is left."""
+    short = text.partition(".")[0]
+    legal = re.sub(r"[^A-Za-z0-9_-]+", "-", short).strip("-_")
+    return legal[:64] or "node"
+
+
+def _from_file(path: Path, *, must_exist: bool) -> Config:
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        if not must_exist:
+            return Config()
+        raise ConfigError(str(path), "there is no such file") from None
+    except UnicodeDecodeError as exc:
+        raise ConfigError(str(path), "is not UTF-8") from exc
+    except OSError as exc:
+        raise ConfigError(str(path), f"cannot be read: {exc.strerror}") from exc
+    return parse_config(text, str(path))

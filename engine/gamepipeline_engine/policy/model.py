@@ -1,0 +1,121 @@
+"""What a node allows: the ``[policy]`` and ``[limits]`` tables of its configuration. What is absent is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from gamepipeline_engine.config_values import Bytes, Seconds
+
+
+class PortRanges(tuple[tuple[int, int], ...]):
+    """Ranges of ports, both ends included: ``1024-65535`` or ``8080,9000-9100``."""
+
+    __slots__ = ()
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and any(first <= port <= last for first, last in self)
+
+    def __str__(self) -> str:
+        return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self)
+
+    @classmethod
+    def parse(cls, text: str) -> PortRanges:
+        """The ranges of ``text``; an empty text is no port at all. Raises ValueError."""
+        return cls(_port_range(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    matched = re.fullmatch(r"([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?", text)
+    first, last = (int(matched[1]), int(matched[2] or matched[1])) if matched else (0, 0)
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f"'{text[:40]}' is no range of ports: write 1024-65535")
+    return first, last
+
+
+class HostPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A folder or file of the host that steps may mount, with everything below it.
+
+    ``create``: a missing path below it is made, as root with mode 0755.
+    """
+
+    path: str
+    mode: Literal["ro", "rw"] = "ro"
+    create: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") or ".." in self.path.split("/"):
+            raise ValueError("is not an absolute path without '..'")
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What steps may have on this node. Lists hold patterns: ``*`` stands for any text, ``?`` for one character.
+
+    Source of the field names: the node configuration in the reference. ``sysctls``, ``runtimes``,
+    ``ipc_modes``, ``pid_modes`` and ``environment`` (names of variables that are risky next to a GPU)
+    follow the same form.
+    """
+
+    images: tuple[str, ...] = ("*",)
+    require_digest: bool = False
+    privileged: tuple[str, ...] = ()
+    host_paths: tuple[HostPath, ...] = ()
+    volumes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: tuple[str, ...] = ()
+    network_modes: tuple[str, ...] = ()
+    ipc_modes: tuple[str, ...] = ()
+    pid_modes: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    ports: PortRanges = PortRanges(((1024, 65535),))
+    gpus: bool = False
+
+
+class TimeoutLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of a whole pipeline. ``default`` where the file says nothing."""
+
+    default: Seconds = Seconds(86_400)
+    max: Seconds = Seconds(7 * 86_400)
+
+
+class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of one container. ``default`` where the file says nothing (then ``max``); absent: no limit."""
+
+    default: Bytes | None = None
+    max: Bytes | None = None
+
+
+class CpuLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of one container. ``default`` where the file says nothing; absent: all there are, up to ``max``."""
+
+    default: float | None = None
+    max: float | None = None
+
+
+class PidLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Processes and threads of one container."""
+
+    default: int = 512
+    max: int = 4096
+
+
+class ShmLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of ``/dev/shm`` of one container; absent: no limit."""
+
+    max: Bytes | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much a pipeline and its containers may use."""
+
+    timeout: TimeoutLimit = TimeoutLimit()
+    memory: MemoryLimit = MemoryLimit()
+    cpus: CpuLimit = CpuLimit()
+    pids: PidLimit = PidLimit()
+    shm: ShmLimit = ShmLimit()
+    log_bytes: Bytes = Bytes(64 * 2**20)
