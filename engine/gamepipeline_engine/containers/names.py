@@ -9,6 +9,9 @@ REALM, PIPELINE, STEP, ATTEMPT, KIND, NODE, SPEC = (
     PREFIX + name for name in ("realm", "pipeline", "step", "attempt", "kind", "node", "spec")
 )
 
+IDENTITY = (REALM, PIPELINE, STEP, ATTEMPT, SPEC)
+"""The labels that must agree before a container that exists is adopted."""
+
 
 def container_name(pipeline_id: str, step_id: str, attempt: int) -> str:
     """``gp-<pipeline_id>.<step_id>.<attempt>``: one name per attempt, so an attempt cannot start twice."""

@@ -23,7 +23,7 @@ from gamepipeline_engine.containers.docker.views import (
     leftover_volume,
 )
 from gamepipeline_engine.containers.docker.workspace import DockerWorkspace
-from gamepipeline_engine.containers.names import ATTEMPT, PIPELINE, REALM, SPEC, STEP
+from gamepipeline_engine.containers.names import IDENTITY, REALM
 from gamepipeline_engine.containers.port import (
     ContainerConfig,
     ContainerView,
@@ -36,9 +36,6 @@ from gamepipeline_engine.containers.port import (
     PullProgress,
 )
 from gamepipeline_engine.containers.resume import Resume
-
-IDENTITY = (REALM, PIPELINE, STEP, ATTEMPT, SPEC)
-"""The labels that must agree before a container is adopted."""
 
 _REMOVAL = 60.0
 _STOP_MARGIN = 60.0
