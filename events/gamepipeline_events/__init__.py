@@ -19,6 +19,15 @@ from gamepipeline_events.codec import (
 from gamepipeline_events.commands import Cancel, Command, Execute, Stop
 from gamepipeline_events.errors import BadInput, GamePipelineError, Invalid
 from gamepipeline_events.problems import CODES, Problem
+from gamepipeline_events.spec import (
+    Checked,
+    GamePipeline,
+    ResolvedPipeline,
+    ResolvedStep,
+    bind_arguments,
+    check,
+    spec_hash,
+)
 from gamepipeline_events.subjects import Subjects
 
 __all__ = [
@@ -27,17 +36,24 @@ __all__ = [
     "REGISTRY",
     "BadInput",
     "Cancel",
+    "Checked",
     "Command",
     "Event",
     "Execute",
+    "GamePipeline",
     "GamePipelineError",
     "Invalid",
     "Problem",
+    "ResolvedPipeline",
+    "ResolvedStep",
     "Stop",
     "Subjects",
     "UnknownEvent",
+    "bind_arguments",
+    "check",
     "decode",
     "encode",
     "payload_hash",
+    "spec_hash",
     *_catalog,  # noqa: PLE0604 - a list of strings
 ]

@@ -14,6 +14,8 @@ CODES: dict[str, str] = {
     "GP104": "wrong type",
     "GP105": "value out of range",
     "GP106": "too large",
+    "GP107": "required key is missing",
+    "GP108": "keys contradict each other",
     "GP201": "duplicate id",
     "GP202": "unknown step in needs",
     "GP203": "steps wait for each other in a circle",

@@ -1,0 +1,93 @@
+"""Run-time arguments: what a pipeline declares, and the values given for it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gamepipeline_events.problems import Problem
+from gamepipeline_events.spec import forms
+from gamepipeline_events.spec.checks.report import Report, quoted
+from gamepipeline_events.spec.checks.resolve import parameters
+from gamepipeline_events.spec.resolved import Parameter, ResolvedPipeline
+
+MAX_VALUE = 32 * 1024
+MAX_MATCHED = 256
+"""A pattern is only tried on values up to this length: the time it takes may grow fast with it."""
+
+
+def bind_arguments(
+    pipeline: ResolvedPipeline, given: Mapping[str, object]
+) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    """A value for each declared argument that has one, and every problem with what was given.
+
+    Values become text: a number as JSON writes it, ``true`` or ``false``; null counts as not given.
+    An argument that is neither required nor given and has no default is the empty string.
+    """
+    report = Report()
+    declared = {parameter.name: parameter for parameter in pipeline.parameters}
+    for name in given:
+        if name not in declared:
+            hint = report.guess(str(name), declared) or "the pipeline does not list it under 'args'"
+            report.error("GP301", f"the argument {quoted(name)} is not declared", ("args", str(name)), hint)
+    values: dict[str, str] = {}
+    for name, parameter in declared.items():
+        value = _value(parameter, given.get(name), report)
+        if value is not None:
+            values[name] = value
+    return values, tuple(report.problems)
+
+
+def _value(parameter: Parameter, given: object, report: Report) -> str | None:
+    path = ("args", parameter.name)
+    if given is None:
+        if parameter.default is not None:
+            return parameter.default
+        if parameter.required:
+            message = f"the argument '{parameter.name}' has no value"
+            report.error("GP302", message, path, f"give it with --arg {parameter.name}=…")
+            return None
+        return ""
+    if not isinstance(given, str | int | float | bool):
+        report.error("GP104", f"'{parameter.name}' must be text, a number, true or false", path)
+        return None
+    try:
+        value = forms.scalar(given)
+        value.encode()
+    except (ValueError, OverflowError):
+        report.error("GP105", f"'{parameter.name}' is a value that cannot be written as text", path)
+        return None
+    why = refusal(parameter, value)
+    if why:
+        report.error("GP105", f"'{parameter.name}' is {quoted(value)}: {why}", path)
+        return None
+    return value
+
+
+def refusal(parameter: Parameter, value: str) -> str:
+    """Why ``value`` is not one the parameter allows; empty when it is."""
+    if "\0" in value:
+        return "it holds a NUL character"
+    if len(value) > MAX_VALUE:
+        return f"it is longer than {MAX_VALUE} characters"
+    if parameter.enum and value not in parameter.enum:
+        return f"it is not one of {', '.join(parameter.enum)}"[:500]
+    if parameter.pattern is not None:
+        if len(value) > MAX_MATCHED:
+            return f"it is longer than {MAX_MATCHED} characters, too long to be matched"
+        if not re.fullmatch(parameter.pattern, value):
+            return f"it does not match {parameter.pattern}"
+    return ""
+
+
+def check_parameters(document: dict[str, Any], report: Report) -> None:
+    """Defaults are among the values their own parameter allows."""
+    args = document.get("args")
+    if not isinstance(args, dict):
+        return
+    for parameter in parameters(args):
+        path = ("args", parameter.name, "default")
+        why = "" if parameter.default is None else refusal(parameter, parameter.default)
+        if why:
+            report.error("GP105", f"the default is {quoted(parameter.default)}: {why}", path)

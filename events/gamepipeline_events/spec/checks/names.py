@@ -1,0 +1,124 @@
+"""Declared names, and the expressions that use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gamepipeline_events.problems import Path
+from gamepipeline_events.spec.checks.order import Order
+from gamepipeline_events.spec.checks.report import Report, quoted
+from gamepipeline_events.spec.checks.shape import Use
+from gamepipeline_events.spec.expressions import Reference
+
+NO_SECRETS = frozenset({"image", "hostname", "container_name", "labels", "volumes"})
+"""Fields of a container that everyone can see."""
+
+_WHAT = {"args": "argument", "envs": "variable", "secrets": "secret"}
+
+
+class Names:
+    """What a pipeline declares."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.declared = {root: _listed(document.get(root)) for root in _WHAT}
+
+    def knows(self, name: str) -> bool:
+        """Whether ``name`` is a variable of the node, secret or not."""
+        return name in self.declared["envs"] or name in self.declared["secrets"]
+
+
+def _listed(value: Any) -> set[str]:
+    return {name for name in value or () if name is not None}
+
+
+def check_duplicates(document: dict[str, Any], report: Report) -> None:
+    """A name stands once in each of envs, args and secrets."""
+    for root in _WHAT:
+        names = document.get(root)
+        seen: set[str] = set()
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            if name in seen:
+                report.error("GP102", f"'{name}' stands in '{root}' twice", (root, index))
+            elif name is not None:
+                seen.add(name)
+
+
+def check_uses(uses: list[Use], names: Names, order: Order, report: Report) -> None:
+    """Every expression means something that is there, and may be known where it stands."""
+    before: dict[str, set[str]] = {}
+    for use in uses:
+        reference = use.reference
+        if reference.root in _WHAT:
+            _declared(use, names, report)
+        elif reference.root == "matrix":
+            message = f"no matrix declares '{reference.name}'"
+            report.error("GP301", message, use.path, None, reference.position)
+        elif reference.root == "steps":
+            _output(use, order, before, report)
+
+
+def _declared(use: Use, names: Names, report: Report) -> None:
+    root, name, at = use.reference.root, use.reference.name, use.reference.position
+    if name not in names.declared[root]:
+        other = next((each for each in _WHAT if name in names.declared[each]), None)
+        hint = (
+            f"it is declared under '{other}': write ${{{{ {other}.{name} }}}}"
+            if other
+            else (report.guess(name, names.declared[root]) or f"add {name} to '{root}'")
+        )
+        message = f"the {_WHAT[root]} '{name}' is not declared"
+        report.error("GP301", message, use.path, hint, at)
+    if root == "secrets":
+        _secret_place(use, report)
+
+
+def _secret_place(use: Use, report: Report) -> None:
+    field = use.path[3] if len(use.path) > 3 else ""
+    if field in NO_SECRETS:
+        report.error(
+            "GP304",
+            f"a secret is not allowed in '{field}', which everyone can see",
+            use.path,
+            "pass it in 'environment' or use it in 'commands'",
+            use.reference.position,
+        )
+    elif field in ("command", "entrypoint"):
+        report.warn(
+            "GP304",
+            f"a secret in '{field}' can be seen in the list of processes",
+            use.path,
+            "pass it in 'environment' or use it in 'commands'",
+            use.reference.position,
+        )
+
+
+def _output(use: Use, order: Order, before: dict[str, set[str]], report: Report) -> None:
+    reference = use.reference
+    step = str(reference.step)
+    place = use.path[1]
+    assert isinstance(place, int)
+    own = order.ids[place]
+    if step not in order.needs:
+        message = f"there is no step {quoted(step)}"
+        hint = report.guess(step, order.needs)
+        report.error("GP301", message, use.path, hint, reference.position)
+        return
+    if own not in before:
+        before[own] = order.before(own)
+    if step not in before[own] or step == own:
+        message = f"the outputs of '{step}' are not known before '{own}' starts"
+        hint = f"add '{step}' to the needs of '{own}'" if step != own else None
+        report.error("GP304", message, use.path, hint, reference.position)
+
+
+def check_bare(name: str, path: Path, names: Names, report: Report) -> None:
+    """A variable without a value is the node's, which has to be declared."""
+    if not names.knows(name):
+        known = names.declared["envs"] | names.declared["secrets"]
+        hint = report.guess(name, known) or f"add {name} to 'envs' or 'secrets', or give it a value"
+        report.error("GP301", f"the variable {quoted(name)} is not declared", path, hint)
+
+
+def reference_names(uses: list[Use]) -> set[Reference]:
+    """The distinct references in ``uses``."""
+    return {use.reference for use in uses}

@@ -1,0 +1,93 @@
+"""Collects the problems of one document, in the order they are found, bounded in number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from gamepipeline_events.problems import Path, Problem
+
+MAX_PROBLEMS = 1000
+MAX_GUESSES = 50
+"""Looking for similar words is slow; past this many unknown ones it is hostility, not a slip."""
+
+
+class TooManyProblems(Exception):  # noqa: N818 - stops the check, is no fault of anyone's code
+    """The report is full."""
+
+
+class Report:
+    """Problems so far. ``offsets[i]`` is the character of the text ``problems[i]`` is about, or None."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.offsets: list[int | None] = []
+        self.failed: set[Path] = set()
+        self._guesses = 0
+
+    def error(self, code: str, message: str, path: Path, hint: str | None = None, offset: int | None = None) -> None:
+        """Record an error. Raises TooManyProblems when the report is full."""
+        self.failed.add(path)
+        self._add(Problem(code=code, message=message, path=path, hint=hint), offset)
+
+    def warn(self, code: str, message: str, path: Path, hint: str | None = None, offset: int | None = None) -> None:
+        """Record something that does not keep the pipeline from running."""
+        problem = Problem(code=code, message=message, path=path, hint=hint, severity="warning")
+        self._add(problem, offset)
+
+    def guess(self, word: str, known: Iterable[str]) -> str | None:
+        """A ``did you mean`` hint, or None."""
+        self._guesses += 1
+        if self._guesses > MAX_GUESSES or len(word) > 100:
+            return None
+        close = get_close_matches(word, sorted(known)[:2000], n=1, cutoff=0.6)
+        return f"did you mean '{close[0]}'?" if close else None
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything found keeps the pipeline from running."""
+        return bool(self.failed)
+
+    def _add(self, problem: Problem, offset: int | None) -> None:
+        if len(self.problems) >= MAX_PROBLEMS:
+            more = Problem(code="GP106", message=f"more than {MAX_PROBLEMS} problems", path=())
+            self.problems.append(more)
+            self.offsets.append(None)
+            raise TooManyProblems
+        self.problems.append(problem)
+        self.offsets.append(offset)
+
+
+def quoted(value: object, limit: int = 60) -> str:
+    """``value`` for a message: short, on one line, safe to print whatever it holds."""
+    if isinstance(value, str):
+        text = value if len(value) <= limit else value[: limit - 1] + "…"
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        return f"'{text}'"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of more than 38 digits"
+    if isinstance(value, int | float):
+        return str(value)
+    return kind_of(value)
+
+
+def kind_of(value: object) -> str:
+    """What JSON calls ``value``, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"

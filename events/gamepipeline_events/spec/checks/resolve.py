@@ -1,0 +1,105 @@
+"""From a document without problems to what the engine runs: every default filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gamepipeline_events.spec import forms
+from gamepipeline_events.spec.checks.order import Order
+from gamepipeline_events.spec.resolved import (
+    Parameter,
+    Readiness,
+    ReadyKind,
+    ResolvedPipeline,
+    ResolvedStep,
+    RetryPolicy,
+)
+from gamepipeline_events.values import seconds
+
+DEFAULT_TIMEOUT = "24h"
+_PROBES: tuple[ReadyKind, ...] = ("http", "tcp", "log", "exec", "healthcheck")
+
+
+def resolve(document: dict[str, Any], order: Order) -> ResolvedPipeline:
+    """The pipeline in ``document``, which has no problems."""
+    return ResolvedPipeline(
+        id=document.get("id"),
+        name=document["name"],
+        model=document.get("model"),
+        description=document.get("description"),
+        envs=tuple(document.get("envs", ())),
+        secrets=tuple(document.get("secrets", ())),
+        parameters=parameters(document.get("args", ())),
+        pool=document.get("pool", "default"),
+        timeout=seconds(document.get("timeout", DEFAULT_TIMEOUT)),
+        max_parallel=document.get("max_parallel", 4),
+        fail_fast=document.get("fail_fast", False),
+        on_node_lost=document.get("on_node_lost", "fail"),
+        steps=tuple(_step(step, place, order) for place, step in enumerate(document["steps"], start=1)),
+    )
+
+
+def parameters(args: Any) -> tuple[Parameter, ...]:
+    """The declared arguments of either form of ``args``."""
+    if isinstance(args, dict):
+        return tuple(_parameter(name, spec or {}) for name, spec in args.items())
+    return tuple(Parameter(name=name) for name in args if name is not None)
+
+
+def _parameter(name: str, spec: dict[str, Any]) -> Parameter:
+    default = spec.get("default")
+    return Parameter(
+        name=name,
+        default=None if default is None else forms.scalar(default),
+        required=spec.get("required", default is None),
+        description=spec.get("description"),
+        enum=tuple(forms.scalar(item) for item in spec.get("enum", ()) if item is not None),
+        pattern=spec.get("pattern"),
+    )
+
+
+def _step(step: dict[str, Any], place: int, order: Order) -> ResolvedStep:
+    step_id = order.ids[place - 1]
+    service = step.get("type") == "service"
+    return ResolvedStep(
+        id=step_id,
+        name=step["name"],
+        place=place,
+        kind="service" if service else "container",
+        needs=order.needs[step_id],
+        when=step.get("when", "on_success"),
+        ignore_failure=step.get("failure") == "ignore",
+        timeout=seconds(step["timeout"]) if "timeout" in step else None,
+        retry=_retry(step.get("retry", {})),
+        container=step["container"],
+        ready=_ready(step.get("ready", {})) if service else None,
+        lifetime=step.get("lifetime", "detached"),
+    )
+
+
+def _retry(retry: dict[str, Any]) -> RetryPolicy:
+    return RetryPolicy(
+        limit=retry.get("limit", 0),
+        backoff=seconds(retry.get("backoff", "1s")),
+        factor=float(retry.get("factor", 2)),
+        max_backoff=seconds(retry.get("max_backoff", "1m")),
+        on_exit=tuple(retry.get("on_exit", ())),
+        on=tuple(retry.get("on", ())),
+    )
+
+
+def _ready(ready: dict[str, Any]) -> Readiness:
+    kind = next((kind for kind in _PROBES if ready.get(kind)), "running")
+    probe: dict[str, Any] = ready.get(kind, {}) if kind in ("http", "tcp") else {}
+    return Readiness(
+        kind=kind,
+        timeout=seconds(ready.get("timeout", "60s")),
+        interval=seconds(ready.get("interval", "1s")),
+        retries=ready.get("retries", 0),
+        running_for=seconds(ready.get("running", "3s")),
+        port=probe.get("port", 0),
+        path=probe.get("path", "/"),
+        status=probe.get("status"),
+        pattern=ready.get("log", ""),
+        command=tuple(ready.get("exec", ())),
+    )
