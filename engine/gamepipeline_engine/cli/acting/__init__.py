@@ -1,0 +1,1 @@
+"""Commands that publish a command for the engines."""

@@ -1,0 +1,51 @@
+"""Running an asyncio program so that a signal ends it in order: connections closed, leases released."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from gamepipeline_engine.cli.exits import CliError, Exit
+
+T = TypeVar("T")
+
+
+def run_async(program: Coroutine[Any, Any, T]) -> T:
+    """The result of ``program``. SIGINT, SIGTERM and SIGHUP cancel it: exit code 130.
+
+    A program that wants a signal for itself installs its own handler on the running loop.
+    """
+    with asyncio.Runner() as runner:
+        return runner.run(_main(program))
+
+
+async def _main(program: Coroutine[Any, Any, T]) -> T:
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+        if main is not None:
+            main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(NotImplementedError, ValueError):
+            loop.add_signal_handler(number, interrupt)
+    try:
+        return await program
+    except asyncio.CancelledError:
+        if interrupted:
+            raise _Interrupted from None
+        raise
+
+
+class _Interrupted(CliError):
+    """A signal ended the command; nothing needs to be said."""
+
+    def __init__(self) -> None:
+        super().__init__(Exit.LET_GO, "")

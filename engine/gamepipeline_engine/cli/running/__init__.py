@@ -1,0 +1,1 @@
+"""Commands that are an engine, and the engine that stays behind them."""
