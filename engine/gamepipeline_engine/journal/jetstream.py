@@ -25,6 +25,7 @@ from gamepipeline_engine.journal.publish import (
 from gamepipeline_events import Event, Subjects
 from gamepipeline_projections.reading import EventReader
 from gamepipeline_projections.reading.api import StreamApi
+from gamepipeline_projections.reading.stream import PATIENCE
 
 PUBLISH_LIMIT = 5.0
 """Seconds to wait for an acknowledgement before the outcome counts as unknown."""
@@ -43,12 +44,20 @@ _log = logging.getLogger(__name__)
 class JetStreamJournal:
     """Adapter of the Journal port. See there for what it promises."""
 
-    def __init__(self, nc: Client, subjects: Subjects, stream: str, *, publish_limit: float = PUBLISH_LIMIT) -> None:
+    def __init__(
+        self,
+        nc: Client,
+        subjects: Subjects,
+        stream: str,
+        *,
+        publish_limit: float = PUBLISH_LIMIT,
+        patience: float = PATIENCE,
+    ) -> None:
         self._nc = nc
         self._subjects = subjects
         self._stream = stream
         self._publish_limit = publish_limit
-        self._reader = EventReader(nc, subjects, stream)
+        self._reader = EventReader(nc, subjects, stream, patience=patience)
         self._api = StreamApi(nc, stream)
         self._places = asyncio.Semaphore(CONCURRENT)
         self._background = Background()

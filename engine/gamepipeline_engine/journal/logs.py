@@ -19,6 +19,7 @@ from gamepipeline_engine.journal.publish import (
 from gamepipeline_events import Event, Subjects
 from gamepipeline_projections.reading import LogReader
 from gamepipeline_projections.reading.api import StreamApi
+from gamepipeline_projections.reading.stream import PATIENCE
 
 LIMIT = 5.0
 """Seconds that one call may take, all attempts together."""
@@ -34,12 +35,14 @@ class JetStreamLogStore:
     within the stream's duplicate window (two minutes) it is stored once.
     """
 
-    def __init__(self, nc: Client, subjects: Subjects, stream: str, *, limit: float = LIMIT) -> None:
+    def __init__(
+        self, nc: Client, subjects: Subjects, stream: str, *, limit: float = LIMIT, patience: float = PATIENCE
+    ) -> None:
         self._nc = nc
         self._subjects = subjects
         self._stream = stream
         self._limit = limit
-        self._reader = LogReader(nc, subjects, stream)
+        self._reader = LogReader(nc, subjects, stream, patience=patience)
         self._api = StreamApi(nc, stream)
 
     async def publish(self, event: Event, payload: bytes, step_id: str | None) -> int:
