@@ -45,6 +45,8 @@ _INBOX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _NOT_ENABLED = {10039, 10076}
 """JetStream not enabled for the account; not enabled at all."""
 
+_CREDENTIALS = "check user, password, token or credentials"
+
 _log = logging.getLogger(__name__)
 
 
@@ -93,9 +95,10 @@ async def connect(
     except BaseException as error:
         callbacks.silent = True
         await _discard(client)
-        if isinstance(error, Exception):
-            raise _explain(error, client, target, callbacks, within) from error
-        raise
+        if not isinstance(error, Exception):
+            raise
+        reason = callbacks.errors[-1] if isinstance(error, _EveryServerTried) else error
+        raise _explain(reason, client, target, within) from reason
     callbacks.connecting = False
     return client
 
@@ -228,6 +231,8 @@ async def _first_connection(
         inbox_prefix=inbox,
         **options,
     )
+    if not client.is_connected:  # nats-py takes a server that hangs up instead of answering for connected
+        raise ConnectionResetError("it closed the connection")
 
 
 def _check_server(client: Client, target: Target) -> None:
@@ -305,18 +310,21 @@ def _tls_context(access: Access, target: Target) -> ssl.SSLContext:
     return context
 
 
-def _explain(error: Exception, client: Client, target: Target, callbacks: _Callbacks, within: float) -> BrokerError:
-    """The one error for a first connection that failed with ``error``."""
-    if isinstance(error, BrokerError):
-        return error
-    version = server_info(client).get("version")
-    if version is not None:
+def _explain(reason: Exception, client: Client, target: Target, within: float) -> BrokerError:
+    """The one error for a first connection that failed for ``reason``."""
+    if isinstance(reason, BrokerError):
+        return reason
+    info = server_info(client)
+    if "version" in info:
         try:
-            check_version(str(version), target.label)  # an old server may fail in any way
+            check_version(str(info["version"]), target.label)  # an old server may fail in any way
         except ServerTooOld as too_old:
             return too_old
-    reason = callbacks.errors[-1] if callbacks.errors else error
-    return BrokerUnavailable(target.label, *_cause_and_hint(reason, target, within))
+    cause, hint = _cause_and_hint(reason, target, within)
+    # A server that refuses us says so and hangs up; the hang-up can overtake what it said.
+    if isinstance(reason, ConnectionError) and info.get("auth_required"):
+        cause, hint = f"it asks for credentials and closed the connection ({cause})", _CREDENTIALS
+    return BrokerUnavailable(target.label, cause, hint)
 
 
 def _cause_and_hint(reason: Exception, target: Target, within: float) -> tuple[str, str]:
@@ -329,7 +337,7 @@ def _cause_and_hint(reason: Exception, target: Target, within: float) -> tuple[s
         case TimeoutError():
             return f"no answer within {within:g} s", "check the address and the network"
         case nats.errors.Error() if "authoriz" in text.lower():  # the protocol has no code for it
-            return text, "check user, password, token or credentials"
+            return text, _CREDENTIALS
         case _:
             return text, f"check {target.source} and that a NATS server listens there"
 
@@ -339,5 +347,7 @@ def _is_permission(error: Exception) -> bool:
 
 
 async def _discard(client: Client) -> None:
+    """Close what was half opened; after a failed TLS handshake nats-py would wait for ever for that."""
     with contextlib.suppress(Exception):
-        await client.close()
+        async with asyncio.timeout(1):
+            await client.close()

@@ -19,6 +19,7 @@ DEFAULT_URL = "nats://127.0.0.1:4222"
 """What a NATS context without an address means."""
 
 _CONTEXT_NAME = re.compile(r"[^/\\\s]{1,128}")
+_HOST = re.compile(r"[\w.:%-]+")
 _UNSUPPORTED = ("nsc", "user_jwt", "user_seed", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
 """Fields of a context that change what it means and that we do not follow."""
 
@@ -93,7 +94,7 @@ def resolve_target(flag: str | None, config: Mapping[str, object] | None, env: M
     address they stand beside; those of a ``config`` without address go with ``flag`` and
     ``NATS_URL``. Raises TargetUnusable.
     """
-    table = {key: value for key, value in (config or {}).items() if value not in {None, ""}}
+    table = {key: value for key, value in (config or {}).items() if _text(value) is not None}
     named = "url" in table or "context" in table
     beside = _table_access(table, env) if table and not named else Access()
     if flag:
@@ -165,7 +166,7 @@ def _check_url(url: str, source: str) -> None:
         raise TargetUnusable(source, f"{redact(url)}: {error}", fix) from error
     if parts.scheme not in SCHEMES:
         raise TargetUnusable(source, f"{redact(url)} is none of {', '.join(SCHEMES)}", fix)
-    if not host:
+    if not _HOST.fullmatch(host or ""):
         raise TargetUnusable(source, f"{redact(url)} names no host", fix)
 
 
@@ -183,4 +184,4 @@ def _file(value: object, env: Mapping[str, str]) -> Path | None:
 
 
 def _text(value: object) -> str | None:
-    return str(value) if value not in {None, ""} else None
+    return str(value) if value is not None and value != "" else None

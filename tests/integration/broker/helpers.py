@@ -87,6 +87,15 @@ class Place:
         known = {record.pid} if record else set()
         return known | {pid for pid, _ in self.folder.announced()}
 
+    def freeze_server(self) -> int:
+        """SIGSTOP for the server; returns its pid once none of its threads runs."""
+        pid = self.record.pid
+        assert self.folder.signal(pid, signal.SIGSTOP)
+        limit = time.monotonic() + LIMIT
+        while {_state(task) for task in Path(f"/proc/{pid}/task").iterdir()} != {"T"}:
+            assert time.monotonic() < limit
+        return pid
+
     def kill_server(self) -> None:
         """SIGKILL for the server, and only for it; returns when it is gone."""
         for pid in self.pids:
@@ -101,6 +110,11 @@ class Place:
                     assert waiter.poll(LIMIT * 1000)
             finally:
                 os.close(process)
+
+
+def _state(task: Path) -> str:
+    """One letter for what a thread does; T: stopped."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 @contextmanager

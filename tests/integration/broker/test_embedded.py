@@ -198,8 +198,7 @@ async def test_a_lost_record_of_a_running_server_is_an_error(place: Place, new_u
 async def test_a_frozen_server_is_named_and_not_doubled(place: Place, new_user: NewUser) -> None:
     """A server that holds the store and does not answer is an error with its pid and the fix."""
     user = new_user().ready()
-    pid = place.record.pid
-    assert place.folder.signal(pid, signal.SIGSTOP)
+    pid = place.freeze_server()
     with pytest.raises(ServerUnresponsive) as caught:
         await EmbeddedServer(place.state, start_within=0.5).acquire()
     assert caught.value.pid == pid
@@ -212,7 +211,7 @@ async def test_a_frozen_server_is_named_and_not_doubled(place: Place, new_user: 
 async def test_a_server_that_does_not_end_is_killed(place: Place) -> None:
     """The last to leave waits for the end it asked for and then makes it."""
     lease = await EmbeddedServer(place.state, stop_within=0.3).acquire()
-    assert place.folder.signal(place.record.pid, signal.SIGSTOP)
+    place.freeze_server()
     await lease.release()
     assert place.folder.store_is_free()
 
@@ -240,7 +239,7 @@ async def test_only_its_owner_can_use_the_server(place: Place) -> None:
         bare = "nats://" + url.rpartition("@")[2]
         with pytest.raises(BrokerUnavailable) as caught:
             await connect(bare, name="stranger")
-        assert "password" in caught.value.fix
+        assert caught.value.fix == "check user, password, token or credentials"
         folder = place.folder.path
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         for name in ("server.json", "nats.conf"):
