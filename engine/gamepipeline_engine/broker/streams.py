@@ -42,6 +42,7 @@ _DAY = 86400.0
 _NAME_TAKEN = 10058
 _NO_ROOM = {10002, 10023, 10028, 10047}
 """Account limit, server resources, memory, storage: each means that the reservation does not fit."""
+_NO_PEERS = 10005
 _NO_REPLICAS = 10074
 _OVERLAP = 10065
 
@@ -230,6 +231,8 @@ def _refused(error: APIError, plan: _Plan) -> StoreTooSmall | ProvisioningFailed
     fix = "see the log of nats-server"
     if error.err_code == _OVERLAP:
         fix = f"another stream takes {', '.join(plan.config.subjects or ())}: remove it or use another root"
+    elif error.err_code == _NO_PEERS:
+        fix = f"{plan.config.num_replicas} servers with JetStream must be up, or ask for fewer replicas"
     return ProvisioningFailed(plan.name, cause, error.err_code, fix)
 
 
