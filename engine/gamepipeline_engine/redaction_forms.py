@@ -1,0 +1,90 @@
+"""The forms in which a secret shows up in output."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+MIN_LENGTH = 4
+"""A secret of fewer bytes is not masked: it would take half of every text with it."""
+
+MIN_PART = 8
+"""Parts and inner pieces of encodings are masked from this length on, for the same reason."""
+
+BASE64_COLUMNS = (64, 76)
+"""Where ``openssl`` and ``base64`` break their lines."""
+
+
+def forms(secret: str) -> set[bytes]:
+    """Every text to look for; empty when the secret is too short."""
+    raw = _bytes(secret)
+    if len(raw) < MIN_LENGTH:
+        return set()
+    found = {raw, secret.encode("utf-8", "surrogatepass")} | {
+        form for form in _written(secret) if len(form) >= MIN_LENGTH
+    }
+    found |= {part for part in (*_parts(raw), *_base64(raw)) if len(part) >= MIN_PART}
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape") if _escaped(text) else text.encode("utf-8", "surrogatepass")
+
+
+def _escaped(text: str) -> bool:
+    """Whether the lone surrogates of ``text`` stand for bytes of an environment that is not UTF-8."""
+    return all("\udc80" <= char <= "\udcff" for char in text if "\ud800" <= char <= "\udfff")
+
+
+def _parts(raw: bytes) -> Iterator[bytes]:
+    """Lines, for output that comes line by line or indented."""
+    yield from (line.strip() for line in raw.splitlines())
+
+
+def _written(secret: str) -> Iterator[bytes]:
+    """As programs write a value into other texts. All are at least as long as the secret, but for the stripped one."""
+    raw = _bytes(secret)
+    yield raw.strip()
+    yield raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    yield raw.hex().encode()
+    yield raw.hex().upper().encode()
+    for safe in ("", "/"):
+        quoted = quote(raw, safe=safe)
+        yield quoted.encode()
+        yield _lower_escapes(quoted).encode()
+    yield quote_plus(raw).encode()
+    for ascii_only in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield _bytes(escaped)
+        yield _bytes(escaped.replace("/", "\\/"))
+        yield _bytes(json.dumps(escaped, ensure_ascii=ascii_only)[1:-1])
+    yield raw.replace(b"'", b"'\\''")
+    yield raw.replace(b"'", b"'\"'\"'")
+
+
+def _lower_escapes(quoted: str) -> str:
+    """``%2F`` → ``%2f``, and nothing else."""
+    first, *rest = quoted.split("%")
+    return "%".join([first, *(part[:2].lower() + part[2:] for part in rest)])
+
+
+def _base64(raw: bytes) -> Iterator[bytes]:
+    """Whole, and as the inside of something larger: there the secret begins at one of three places."""
+    for whole in (raw, raw + b"\n"):
+        encoded = base64.b64encode(whole)
+        yield from _both_alphabets(encoded)
+        yield from _both_alphabets(encoded.rstrip(b"="))
+        for columns in BASE64_COLUMNS:
+            for at in range(0, len(encoded), columns):
+                yield from _both_alphabets(encoded[at : at + columns].rstrip(b"="))
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + raw)
+        first = -(-before * 8 // 6)  # the first character that the secret alone decides
+        last = (before + len(raw)) * 8 // 6
+        yield from _both_alphabets(encoded[first:last])
+
+
+def _both_alphabets(encoded: bytes) -> tuple[bytes, bytes]:
+    return encoded, encoded.translate(bytes.maketrans(b"+/", b"-_"))

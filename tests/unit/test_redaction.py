@@ -1,0 +1,140 @@
+"""The redactor: any secret, any split, any offset."""
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gamepipeline_engine.redaction import Redactor, unmaskable
+from gamepipeline_engine.redaction_forms import MIN_LENGTH, MIN_PART
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+SECRETS = TEXTS.filter(lambda text: len(text.encode()) >= MIN_LENGTH)
+LONG_SECRETS = TEXTS.filter(lambda text: len(text.encode()) >= MIN_PART)
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    """``data`` in pieces that end at ``places``."""
+    marks = sorted({place % (len(data) + 1) for place in places})
+    return [data[start:end] for start, end in zip([0, *marks], [*marks, len(data)], strict=True)]
+
+
+def through(redactor: Redactor, pieces: list[bytes]) -> bytes:
+    """All pieces through one stream."""
+    stream = redactor.stream()
+    return b"".join(map(stream.feed, pieces)) + stream.flush()
+
+
+@given(
+    secrets=st.lists(SECRETS, min_size=1, max_size=3),
+    around=st.tuples(st.binary(max_size=30), st.binary(max_size=30)),
+    places=st.lists(st.integers(0, 200), max_size=12),
+)
+def test_any_secret_any_split_any_offset(secrets: list[str], around: tuple[bytes, bytes], places: list[int]) -> None:
+    """A secret is masked wherever it stands and however the bytes are cut, and cutting changes nothing."""
+    redactor = Redactor(secrets)
+    for secret in secrets:
+        raw = secret.encode()
+        data = around[0] + raw + around[1]
+        masked = through(redactor, cut(data, places))
+        assert masked == redactor.redact_bytes(data)
+        assert b"***" in masked
+        assume(b"*" not in raw)
+        assert raw not in masked
+
+
+@given(data=st.binary(max_size=60), secrets=st.lists(st.sampled_from(["abab", "babab", "aaaa", "abba"]), min_size=1))
+def test_no_byte_of_an_occurrence_is_left(data: bytes, secrets: list[str]) -> None:
+    """Occurrences that overlap are masked as a whole, and cutting byte by byte gives the same."""
+    redactor = Redactor(secrets)
+    data = bytes(97 + byte % 2 for byte in data)
+    hidden = [
+        any(
+            data.startswith(s.encode(), start)
+            for s in secrets
+            for start in range(at - len(s) + 1, at + 1)
+            if start >= 0
+        )
+        for at in range(len(data))
+    ]
+    masked = redactor.redact_bytes(data)
+    assert masked.replace(b"***", b"") == bytes(byte for byte, hide in zip(data, hidden, strict=True) if not hide)
+    assert through(redactor, [bytes([byte]) for byte in data]) == masked
+
+
+@given(secret=LONG_SECRETS, before=st.binary(max_size=5), after=st.binary(max_size=5))
+def test_base64_at_any_offset(secret: str, before: bytes, after: bytes) -> None:
+    """Base64 of something that holds the secret gives at most its outermost two characters away."""
+    raw = secret.encode()
+    redactor = Redactor([secret])
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        encoded = encode(before + raw + after)
+        assert b"***" in redactor.redact_bytes(encoded)
+        left = [part for part in redactor.redact_bytes(encoded).split(b"***") if part]
+        assert sum(map(len, left)) <= len(encoded) - (len(raw) * 8 // 6 - 2)
+
+
+@given(secret=SECRETS)
+def test_other_forms(secret: str) -> None:
+    """Percent-encoded, JSON-escaped and hex forms are masked completely."""
+    redactor = Redactor([secret])
+    for form in (
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        secret.encode().hex(),
+        base64.b64encode(secret.encode()).decode(),
+    ):
+        assert redactor.redact_text(f"<{form}>") == "<***>", form
+
+
+def test_lines_of_a_long_secret() -> None:
+    """Each line of a key is masked, indented or wrapped in base64, too."""
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\nabcdefghijkl\n-----END KEY-----\n"
+    redactor = Redactor([key])
+    assert redactor.redact_text(key) == "***"
+    assert redactor.redact_text("  abcdefghijkl\r\n") == "  ***\r\n"
+    wrapped = base64.encodebytes(key.encode()).decode()
+    assert set(redactor.redact_text(wrapped)) <= set("*\n=")
+
+
+def test_nothing_to_hide_changes_nothing() -> None:
+    """Without secrets, bytes come back at once and as they are."""
+    stream = Redactor([""]).stream()
+    assert stream.feed(b"any\xff") == b"any\xff"
+    assert stream.flush() == b""
+    assert Redactor([]).redact_text("any \ud800") == "any \ud800"
+
+
+def test_only_what_may_become_a_secret_is_held_back() -> None:
+    """Bytes that cannot begin a secret go on at once."""
+    stream = Redactor(["hunter22"]).stream()
+    assert stream.feed(b"hello hunt") == b"hello "
+    assert stream.feed(b"ing\n") == b"hunting\n"
+    assert stream.feed(b"hunter2") == b""
+    assert stream.feed(b"2") == b"***"
+
+
+def test_values() -> None:
+    """Texts anywhere in a JSON value are masked, and numbers that tell a secret."""
+    redactor = Redactor(["hunter22", "12345678"])
+    value = {"a hunter22": ["xhunter22y", 12345678, 5, True, None, 1.5], "b": (b"hunter22",)}
+    assert redactor.redact_value(value) == {"a ***": ["x***y", "***", 5, True, None, 1.5], "b": [b"***"]}
+    assert "hunter22" not in repr(redactor)
+
+
+def test_short_secrets_are_named() -> None:
+    """A secret too short to be masked is told by name; an empty one is no secret."""
+    assert unmaskable({"A": "abc", "B": "abcd", "C": "", "D": "é"}) == ["A", "D"]
+
+
+@pytest.mark.parametrize("code", [0xDCFF, 0xD800])
+def test_bytes_that_are_no_text(code: int) -> None:
+    """A secret that is not UTF-8, as an environment may hold one, is masked all the same."""
+    text = f"pass{chr(code)}word"
+    assert "word" not in Redactor([text]).redact_text(f"<{text}>")
