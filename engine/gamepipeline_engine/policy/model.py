@@ -15,8 +15,9 @@ class PortRanges(tuple[tuple[int, int], ...]):
 
     __slots__ = ()
 
-    def __contains__(self, port: object) -> bool:
-        return isinstance(port, int) and any(first <= port <= last for first, last in self)
+    def covers(self, low: int, high: int) -> bool:
+        """Whether each port from ``low`` to ``high`` lies in a range."""
+        return all(any(first <= port <= last for first, last in self) for port in range(low, high + 1))
 
     def __str__(self) -> str:
         return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self)

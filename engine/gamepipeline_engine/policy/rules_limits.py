@@ -1,0 +1,47 @@
+"""How much a container may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gamepipeline_engine.policy.violation import Subject, Violation
+
+
+def memory(subject: Subject) -> Iterator[Violation]:
+    """Memory is bounded by the node's maximum, and swap is not without end."""
+    most = subject.limits.memory.max
+    if most is None:
+        return
+    wanted, swap = subject.host.get("Memory") or 0, subject.host.get("MemorySwap") or 0
+    if not 0 < wanted <= most:
+        yield _too_much("memory", "memory", f"{wanted} bytes" if wanted else "without limit", str(most), wanted)
+    if swap < 0:
+        yield Violation("limits.memory", "swap without limit is not allowed where memory has a maximum")
+
+
+def cpus(subject: Subject) -> Iterator[Violation]:
+    """CPUs are bounded by the node's maximum. Without a limit of its own a container has those of the host."""
+    most = subject.limits.cpus.max
+    wanted = (subject.host.get("NanoCpus") or 0) / 1e9
+    if most is not None and wanted > most:
+        yield _too_much("cpus", "CPUs", f"{wanted:g}", f"{most:g}", wanted)
+
+
+def pids(subject: Subject) -> Iterator[Violation]:
+    """Processes are always bounded."""
+    wanted, most = subject.host.get("PidsLimit") or 0, subject.limits.pids.max
+    if not 0 < wanted <= most:
+        yield _too_much("pids", "processes", str(wanted) if wanted > 0 else "without limit", str(most), wanted)
+
+
+def shared_memory(subject: Subject) -> Iterator[Violation]:
+    """``/dev/shm`` is bounded where the node says so."""
+    most = subject.limits.shm.max
+    wanted = subject.host.get("ShmSize") or 0
+    if most is not None and wanted > most:
+        yield _too_much("shm", "shared memory", f"{wanted} bytes", str(most), wanted)
+
+
+def _too_much(key: str, what: str, wanted: str, most: str, amount: float) -> Violation:
+    hint = f"[limits]\n{key} = {{max = {amount:.10g}}}" if amount > 0 else ""
+    return Violation(f"limits.{key}", f"{what}: {wanted}; at most {most} is allowed", hint)
