@@ -22,18 +22,27 @@ class Direction:
     def set(self, mode: Literal["pass", "drop", "hold"]) -> None:
         """From now on; what is held back goes on its way when the mode is ``pass``."""
         self.mode = mode
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._wake()
+
+    async def beyond(self, count: int) -> None:
+        """Wait until more than ``count`` bytes have come this way, handed on or not."""
+        while self.bytes <= count:
+            await self._changed.wait()
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hand on until the end of ``reader``."""
         while data := await reader.read(_CHUNK):
             self.bytes += len(data)
+            self._wake()
             while self.mode == "hold":
                 await self._changed.wait()
             if self.mode == "pass":
                 writer.write(data)
                 await writer.drain()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 class TcpProxy:

@@ -6,12 +6,17 @@ not in it, and every answer that does not come, is ``Unknown``: it may be stored
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 
 RESERVE = 1024
 """Bytes kept free below the server's max_payload: above it the server closes the connection for good."""
+
+LOOK = 0.2
+"""Seconds between looks at the connection while no answer comes."""
 
 STREAM = "Nats-Expected-Stream"
 SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
@@ -76,12 +81,41 @@ _NOT_SENT = (nats.errors.OutboundBufferLimitError, nats.errors.NoRespondersError
 
 
 async def publish(nc: Client, subject: str, payload: bytes, headers: dict[str, str], within: float) -> Outcome:
-    """Publish and wait ``within`` seconds for the answer. Never raises but for a cancellation."""
+    """Publish and wait ``within`` seconds for the answer. Never raises but for a cancellation.
+
+    An answer belongs to its connection: when that is lost, nobody waits on.
+    """
     try:
-        message = await nc.request(subject, payload, timeout=within, headers=dict(headers))
+        async with asyncio.timeout(None) as patience:
+            watch = _Watch(nc, patience)
+            try:
+                message = await nc.request(subject, payload, timeout=within, headers=dict(headers))
+            finally:
+                watch.stop()
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the outcome is one of ours
         return of_error(error)
     return of_answer(message.data, headers[STREAM])
+
+
+class _Watch:
+    """Ends ``patience`` when the connection of this moment is lost."""
+
+    def __init__(self, nc: Client, patience: asyncio.Timeout) -> None:
+        self._nc = nc
+        self._patience = patience
+        self._connection = nc.stats["reconnects"]
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(LOOK, self._look)
+
+    def stop(self) -> None:
+        """Nobody waits any more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._nc.is_connected and self._nc.stats["reconnects"] == self._connection:
+            self._timer = self._loop.call_later(LOOK, self._look)
+        else:
+            self._patience.reschedule(self._loop.time())
 
 
 def of_answer(answer: bytes, stream: str) -> Outcome:

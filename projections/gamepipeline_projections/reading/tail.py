@@ -47,8 +47,8 @@ class Tail:
         """Messages for ever. Raises TailBroken or JournalUnavailable when it cannot go on."""
         nc = self._api.nc
         reconnects = nc.stats["reconnects"]
-        await self._create()
         try:
+            await self._create()
             async with Inbox(nc) as inbox:
                 wanted = 0
                 silent = 0.0
