@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gamepipeline_events import (
     AlertRaised,
+    CommandRejected,
     Event,
     EventData,
     ImagePulled,
@@ -87,7 +88,7 @@ def _apply(state: PipelineState, event: Event) -> PipelineState:
     if event.name in ANYWHERE:
         if state.phase == "none":
             raise IllegalTransition(event, "the pipeline", state.phase)
-        return _alert(state, event) if isinstance(event.data, AlertRaised) else state
+        return _remark(state, event)
     step_id = getattr(event.data, "step", None)
     if step_id is None or isinstance(event.data, PipelineFailed):
         return _pipeline_event(state, event)
@@ -204,8 +205,12 @@ _PIPELINE_EFFECTS: dict[type[EventData], _Effect] = {
 }
 
 
-def _alert(state: PipelineState, event: Event) -> PipelineState:
-    assert isinstance(event.data, AlertRaised)  # noqa: S101 - the caller has looked; this tells mypy
+def _remark(state: PipelineState, event: Event) -> PipelineState:
+    """Events that change no phase."""
+    if isinstance(event.data, CommandRejected):
+        return replace(state, last_rejected=event.data.command_id or "")
+    if not isinstance(event.data, AlertRaised):
+        return state
     step = event.data.details.get("step")
     state = replace(state, alerts=state.alerts | {(event.data.alert, str(step or ""))})
     if event.data.alert != "node_lost":
@@ -231,7 +236,7 @@ def _step_event(state: PipelineState, event: Event, step_id: str) -> PipelineSta
     step = _service_event(step, event) if is_service_event else _attempt_event(step, event)
     new = replace(
         state,
-        steps={**state.steps, step_id: replace(step, updated_at=event.time)},
+        steps={**state.steps, step_id: replace(step, updated_at=event.time, last_event=event.id)},
         resumes=state.resumes if state.terminal else 0,
     )
     if isinstance(event.data, StepStarted):

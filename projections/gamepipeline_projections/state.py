@@ -89,6 +89,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str | None = None
     ended_at: str | None = None
     updated_at: str | None = None
+    last_event: str | None = None
+    """Id of the last event about the step: the cause of the next one."""
     outputs: dict[str, str] = {}
     service: ServiceState | None = None
 
@@ -147,6 +149,8 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     left_behind: tuple[LeftBehind, ...] = ()
     alerts: frozenset[tuple[str, str]] = frozenset()
     """(alert, step id or "") already raised."""
+    last_rejected: str | None = None
+    """Id of the command that was refused last."""
     current_step: int = 0
     unknown_events: int = 0
     head: Head = Head()

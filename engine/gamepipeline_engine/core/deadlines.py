@@ -1,0 +1,53 @@
+"""The clocks of a pipeline. All are event time plus duration, so they survive a restart. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
+from gamepipeline_events.times import later, moment
+from gamepipeline_projections.state import ACTIVE, PipelineState, StepState
+
+ENDING_LIMIT = 600.0
+"""Seconds an ``always`` or ``on_failure`` step has once the pipeline is ending, unless it says less."""
+
+
+def pipeline_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | None:
+    """When the pipeline's own timeout is over; None where it does not apply (any more)."""
+    if state.phase not in {"running", "failing"} or state.started_at is None:
+        return None
+    if all(step.settled for step in state.steps.values()):
+        return None
+    return later(state.started_at, spec.timeout)
+
+
+def step_deadline(spec: ResolvedStep, state: PipelineState, step: StepState) -> tuple[datetime, str] | None:
+    """When the running attempt is over its time, and the cause it then ends with.
+
+    Counted from StepStarted: fetching an image does not use up a step's time.
+    """
+    if step.phase != "running" or step.started_at is None:
+        return None
+    limits = []
+    if spec.timeout is not None:
+        limits.append((later(step.started_at, spec.timeout), "step_timeout"))
+    if spec.ready is not None and step.service is not None and step.service.phase == "starting":
+        limits.append((later(step.started_at, spec.ready.timeout), "ready_timeout"))
+    if state.ending_at is not None and spec.when != "on_success":
+        begin = max(moment(step.started_at), moment(state.ending_at))
+        limits.append((begin + timedelta(seconds=ENDING_LIMIT), "step_timeout"))
+    return min(limits, default=None)
+
+
+def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | None:
+    """The next moment at which the clock alone may change something."""
+    if state.phase not in ACTIVE:
+        return None
+    moments = [pipeline_deadline(spec, state)]
+    for one in spec.steps:
+        step = state.steps[one.id]
+        limit = step_deadline(one, state, step)
+        moments.append(limit[0] if limit else None)
+        if step.phase == "pending" and step.retry_at is not None:
+            moments.append(moment(step.retry_at))
+    return min((each for each in moments if each is not None), default=None)

@@ -1,0 +1,87 @@
+"""``decide(state, input, now) -> [event]``: what an input means for a pipeline.
+
+Pure, and one event at a time: the caller appends it, evolves, and asks again with the same input
+until there is nothing more to say. So a crash between two events loses nothing: whoever comes
+next asks the same question of the same state. An input that does not fit the state means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from gamepipeline_engine.core import settle
+from gamepipeline_engine.core.attempts import (
+    on_attempt_failed,
+    on_attempt_stopped,
+    on_container_exited,
+    on_container_started,
+    on_image_fetched,
+    on_probes_exhausted,
+    on_service_answered,
+)
+from gamepipeline_engine.core.inputs import (
+    AttemptFailed,
+    AttemptStopped,
+    Claim,
+    ContainerExited,
+    ContainerStarted,
+    Disposed,
+    ImageFetched,
+    Input,
+    LogsLost,
+    ProbesExhausted,
+    Refuse,
+    RejectCommand,
+    Release,
+    RequestCancel,
+    RequestStop,
+    ServiceAnswered,
+    ServiceGone,
+    ServiceRestartSeen,
+    Submit,
+    Tick,
+)
+from gamepipeline_engine.core.lifecycle import (
+    on_cancel,
+    on_claim,
+    on_disposed,
+    on_refuse,
+    on_reject_command,
+    on_release,
+    on_submit,
+)
+from gamepipeline_engine.core.services import on_logs_lost, on_service_gone, on_service_restart, on_stop
+from gamepipeline_events import EventData
+from gamepipeline_projections.state import PipelineState
+
+_Rule = Callable[[PipelineState, Any, datetime], EventData | None]
+
+_RULES: dict[type[Input], _Rule] = {
+    Submit: on_submit,
+    Refuse: on_refuse,
+    RejectCommand: on_reject_command,
+    Claim: on_claim,
+    Release: on_release,
+    RequestCancel: on_cancel,
+    RequestStop: on_stop,
+    Tick: settle.on_tick,
+    ImageFetched: on_image_fetched,
+    ContainerStarted: on_container_started,
+    ContainerExited: on_container_exited,
+    AttemptFailed: on_attempt_failed,
+    AttemptStopped: on_attempt_stopped,
+    ServiceAnswered: on_service_answered,
+    ProbesExhausted: on_probes_exhausted,
+    ServiceRestartSeen: on_service_restart,
+    ServiceGone: on_service_gone,
+    LogsLost: on_logs_lost,
+    Disposed: on_disposed,
+}
+
+
+def decide(state: PipelineState, observed: Input, now: datetime) -> list[EventData]:
+    """The next event that follows from ``observed`` in ``state``: a list of one, or empty."""
+    event = _RULES[type(observed)](state, observed, now)
+    return [] if event is None else [event]

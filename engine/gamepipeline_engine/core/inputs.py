@@ -1,0 +1,194 @@
+"""What can happen to a pipeline: commands, and observations of the world.
+
+An input is a fact, not an order: ``decide`` says what it means for the state. An input that no
+longer fits (its attempt is over) means nothing. Times are wire times, durations seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gamepipeline_events import Endpoint, LeftBehind, Problem, Usage
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every input."""
+
+
+# --- commands ------------------------------------------------------------------------------
+
+
+class Submit(Input, frozen=True, kw_only=True):
+    """An execute command was fetched. ``problems`` is what the check of the document found."""
+
+    document: dict[str, Any]
+    args: dict[str, Any]
+    spec_hash: str
+    pool: str
+    submitted_by: str
+    command_id: str
+    command_seq: int
+    problems: tuple[Problem, ...] = ()
+
+
+class Claim(Input, frozen=True, kw_only=True):
+    """An engine takes the pipeline: for the first time, or after another one."""
+
+    node: str
+    engine: str
+    docker: str
+    reason: str = ""
+
+
+class Refuse(Input, frozen=True, kw_only=True):
+    """A claimed or pending pipeline cannot run on this node (values are missing)."""
+
+    problems: tuple[Problem, ...]
+
+
+class Release(Input, frozen=True, kw_only=True):
+    """The owner lets go."""
+
+    reason: str
+
+
+class RequestCancel(Input, frozen=True, kw_only=True):
+    """Somebody wants the pipeline to end."""
+
+    reason: str
+    requested_by: str
+
+
+class RequestStop(Input, frozen=True, kw_only=True):
+    """Somebody wants services to end; ``step`` None: all of them."""
+
+    step: str | None
+    reason: str
+    requested_by: str
+
+
+class RejectCommand(Input, frozen=True, kw_only=True):
+    """A command about the pipeline was refused."""
+
+    command: str
+    command_id: str | None
+    code: str
+    message: str
+
+
+# --- observations --------------------------------------------------------------------------
+
+
+class Tick(Input, frozen=True, kw_only=True):
+    """Look at the clock and at the state.
+
+    ``tails`` holds the last log lines of what runs; ``envs`` the node's variables, for images.
+    """
+
+    docker: str = ""
+    tails: Mapping[str, list[str]] = {}
+    envs: Mapping[str, str] = {}
+
+
+class ImageFetched(Input, frozen=True, kw_only=True):
+    """The attempt's image was pulled."""
+
+    step: str
+    attempt: int
+    image: str
+    digest: str | None
+    size: int | None
+    duration: float
+
+
+class ContainerStarted(Input, frozen=True, kw_only=True):
+    """The attempt's container runs, or ran."""
+
+    step: str
+    attempt: int
+    container_id: str
+    image_digest: str | None
+    node: str
+    docker: str
+
+
+class ContainerExited(Input, frozen=True, kw_only=True):
+    """The attempt's container ended and its log was read to the end."""
+
+    step: str
+    attempt: int
+    exit_code: int
+    oom_killed: bool = False
+    started_at: str | None = None
+    finished_at: str | None = None
+    log_tail: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = {}
+    usage: Usage = Usage()
+
+
+class AttemptFailed(Input, frozen=True, kw_only=True):
+    """The attempt could not be carried out: no image, no container, no start, or it vanished."""
+
+    step: str
+    attempt: int
+    cause: str
+    message: str
+    exit_code: int | None = None
+    log_tail: tuple[str, ...] = ()
+
+
+class AttemptStopped(Input, frozen=True, kw_only=True):
+    """An attempt that was to be stopped has no container that ran."""
+
+    step: str
+    attempt: int
+
+
+class ServiceAnswered(Input, frozen=True, kw_only=True):
+    """The readiness condition of a service holds."""
+
+    step: str
+    attempt: int
+    container_id: str
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class ProbesExhausted(Input, frozen=True, kw_only=True):
+    """More probes in a row failed than the service's ``retries`` allow."""
+
+    step: str
+    attempt: int
+
+
+class ServiceRestartSeen(Input, frozen=True, kw_only=True):
+    """Docker restarted a ready service."""
+
+    step: str
+    restart_count: int
+    exit_code: int | None
+
+
+class ServiceGone(Input, frozen=True, kw_only=True):
+    """A service's container ended (``exit_code``) or does not exist any more (None), and is removed."""
+
+    step: str
+    exit_code: int | None
+    oom_killed: bool = False
+    finished_at: str | None = None
+
+
+class LogsLost(Input, frozen=True, kw_only=True):
+    """The log store was away for so long that output had to be given up."""
+
+    step: str
+    attempt: int
+    message: str
+
+
+class Disposed(Input, frozen=True, kw_only=True):
+    """Docker shows nothing of the pipeline any more but what may stay."""
+
+    left_behind: tuple[LeftBehind, ...] = ()

@@ -1,0 +1,1 @@
+"""A container's output on its way into the logs stream."""

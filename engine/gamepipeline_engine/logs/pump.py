@@ -1,0 +1,222 @@
+"""One attempt's log: read from the daemon, masked, numbered, published with acks, closed.
+
+The daemon keeps the output until the container is removed, and the container is removed only
+after the log is closed. So a log store that is slow holds the reading back, and a crash loses
+nothing: whoever comes next reads what is published and goes on behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from gamepipeline_engine.clock import Clock
+from gamepipeline_engine.containers.port import Containers, DaemonError, DaemonUnreachable
+from gamepipeline_engine.core.diagnosis import TAIL_LINES
+from gamepipeline_engine.journal.port import JournalUnavailable, LogStore
+from gamepipeline_engine.logs.lines import Entry, LineSplitter, Masker
+from gamepipeline_engine.logs.seen import Seen
+from gamepipeline_events import EventData, LogClosed, LogGap, LogTruncated, StepLog, decode
+
+CHUNK_BYTES = 128 * 1024
+CHUNK_SECONDS = 0.25
+
+Publish = Callable[[EventData, str], Awaitable[None]]
+"""Stores one record of a step's log; returns when it is acknowledged, however long that takes."""
+
+
+class _LimitReached(Exception):
+    """The attempt has written more than may be kept."""
+
+
+class LogPump:
+    """Carries one attempt's output on from wherever it stands."""
+
+    def __init__(  # noqa: PLR0913 - what a log is made of
+        self,
+        *,
+        containers: Containers,
+        store: LogStore,
+        clock: Clock,
+        publish: Publish,
+        masker: Callable[[], Masker],
+        pipeline_id: str,
+        step: str,
+        attempt: int,
+        container: str,
+        limit: int,
+    ) -> None:
+        self._containers = containers
+        self._store = store
+        self._clock = clock
+        self._publish = publish
+        self._masker = masker
+        self._pipeline_id = pipeline_id
+        self._step = step
+        self._attempt = attempt
+        self._container = container
+        self._limit = limit
+        self._seen = Seen()
+        self._hash = hashlib.sha256()
+        self._chunks = self._lines = self._bytes = 0
+        self._dropped_lines = self._dropped_bytes = 0
+        self._pending: list[Entry] = []
+        self._pending_bytes = 0
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES * 2)
+        self._listeners: list[Callable[[str], None]] = []
+        self._flushing = asyncio.Lock()  # chunks are stored in the order of their numbers
+        self.closed = False
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines, newest last."""
+        return list(self._tail)[-TAIL_LINES:]
+
+    def listen(self, callback: Callable[[str], None]) -> None:
+        """Call back with each line, first with those of the tail."""
+        for line in self._tail:
+            callback(line)
+        self._listeners.append(callback)
+
+    async def resume(self) -> None:
+        """Take up what is published of this attempt already. Raises JournalUnavailable."""
+        async for record in self._store.read(self._pipeline_id, self._step):
+            data = decode(record.payload).data
+            if getattr(data, "attempt", None) != self._attempt:
+                continue
+            if isinstance(data, StepLog):
+                if data.chunk <= self._chunks:
+                    continue  # published twice: its first reply was lost
+                self._chunks = data.chunk
+                partial = set(data.partial)
+                for at, (time, stream, text) in enumerate(data.lines):
+                    self._count(Entry(time, stream, text, at in partial))
+            elif isinstance(data, LogClosed):
+                self.closed = True
+
+    async def follow(self) -> None:
+        """Publish the output as it comes, until the container ends. A break is mended from where it was."""
+        while True:
+            try:
+                await self._read(follow=True)
+            except DaemonUnreachable:
+                await self._clock.sleep(1.0)
+            except (DaemonError, _LimitReached):
+                return  # finish() says what is missing
+            else:
+                return
+
+    async def finish(self) -> None:
+        """Read what is left of an ended container and close the log. Raises DaemonUnreachable."""
+        if self.closed:
+            return
+        try:
+            await self._read(follow=False)
+        except DaemonError as exc:
+            await self._publish(LogGap(step=self._step, attempt=self._attempt, reason=exc.message), self._step)
+        if self._dropped_bytes:
+            dropped = LogTruncated(
+                step=self._step,
+                attempt=self._attempt,
+                dropped_lines=self._dropped_lines,
+                dropped_bytes=self._dropped_bytes,
+            )
+            await self._publish(dropped, self._step)
+        closed = LogClosed(
+            step=self._step,
+            attempt=self._attempt,
+            chunks=self._chunks,
+            lines=self._lines,
+            bytes=self._bytes,
+            sha256=self._hash.hexdigest(),
+        )
+        await self._publish(closed, self._step)
+        self.closed = True
+
+    async def _read(self, *, follow: bool) -> None:
+        splitters = {
+            "stdout": LineSplitter("stdout", self._masker()),
+            "stderr": LineSplitter("stderr", self._masker()),
+        }
+        self._dropped_lines = self._dropped_bytes = 0
+        frames = self._containers.logs(self._container, since=self._seen.since(), follow=follow)
+        # Not a TaskGroup: its end would wait for the flusher, which has none of its own.
+        flusher = asyncio.ensure_future(self._flush_often()) if follow else None  # noqa: TID251
+        try:
+            async with contextlib.aclosing(frames):  # type: ignore[type-var]
+                async for frame in frames:
+                    await self._take(splitters[frame.stream].feed(frame))
+                    if follow and self._dropped_bytes:
+                        raise _LimitReached  # the daemon keeps the rest; finish() counts it
+                    if flusher is not None and flusher.done():
+                        flusher.result()
+            for splitter in splitters.values():
+                # A follower may end before the last bytes: what has no line end yet is left to finish().
+                if not follow:
+                    await self._take(splitter.flush())
+        finally:
+            if flusher is not None:
+                flusher.cancel()
+                await asyncio.wait([flusher])
+        await self._flush()
+
+    async def _take(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if not self._seen.is_new(entry):
+                continue
+            if self._bytes + self._pending_bytes + entry.size > self._limit:
+                self._dropped_lines += not entry.partial
+                self._dropped_bytes += entry.size
+                continue
+            self._pending.append(entry)
+            self._pending_bytes += entry.size
+            if self._pending_bytes >= CHUNK_BYTES:
+                await self._flush()
+
+    async def _flush_often(self) -> None:
+        while True:
+            await self._clock.sleep(CHUNK_SECONDS)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            if not self._pending:
+                return
+            entries, self._pending, self._pending_bytes = self._pending, [], 0
+            self._chunks += 1
+            for entry in entries:
+                self._count(entry)
+            chunk = StepLog(
+                step=self._step,
+                attempt=self._attempt,
+                chunk=self._chunks,
+                lines=[(one.time, one.stream, one.text) for one in entries],
+                partial=[at for at, one in enumerate(entries) if one.partial],
+            )
+            await self._publish(chunk, self._step)
+
+    def _count(self, entry: Entry) -> None:
+        text = entry.text if entry.partial else f"{entry.text}\n"
+        self._hash.update(text.encode())
+        self._bytes += len(text.encode())
+        self._lines += not entry.partial
+        self._tail.append(entry.text)
+        self._seen.add(entry)
+        for callback in self._listeners:
+            callback(entry.text)
+
+
+async def read_tail(store: LogStore, pipeline_id: str, step: str, attempt: int) -> list[str]:
+    """The last published lines of an attempt; none when the store does not answer."""
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    with contextlib.suppress(JournalUnavailable, msgspec.MsgspecError):
+        async for record in store.read(pipeline_id, step):
+            data = decode(record.payload).data
+            if isinstance(data, StepLog) and data.attempt == attempt:
+                tail.extend(text for _, _, text in data.lines)
+    return list(tail)

@@ -1,0 +1,51 @@
+"""From an action to what is done. An action that fails in a way nobody foresaw is an error of the
+engine, said as such; it never takes the pipeline's loop with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from gamepipeline_engine.core.actions import Action, Dispose, EndAttempt, EndService, RunAttempt, WatchService
+from gamepipeline_engine.core.inputs import AttemptFailed
+from gamepipeline_engine.journal.port import JournalError
+from gamepipeline_engine.runner.attempt import end_attempt, run_attempt
+from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_engine.runner.dispose import dispose
+from gamepipeline_engine.runner.service import end_service, watch_service
+from gamepipeline_engine.runner.writer import Fenced
+
+__all__ = ["Desk", "perform"]
+
+log = structlog.get_logger(__name__)
+
+_HOW: dict[type[Action], Callable[[Any, Desk], Awaitable[None]]] = {
+    RunAttempt: run_attempt,
+    EndAttempt: end_attempt,
+    WatchService: watch_service,
+    EndService: end_service,
+    Dispose: dispose,
+}
+
+
+async def perform(action: Action, desk: Desk) -> None:
+    """Do ``action``; it ends when it has reported its result or is cancelled."""
+    try:
+        await _HOW[type(action)](action, desk)
+    except (Fenced, JournalError):
+        raise
+    except Exception as exc:  # the last line of defence: whatever it is must become an event
+        log.exception("action failed", action=repr(action), pipeline=desk.state.id)
+        await desk.error("engine_error", f"{type(exc).__name__}: {exc}", {"operation": type(action).__name__})
+        if isinstance(action, RunAttempt):
+            await desk.report(
+                AttemptFailed(
+                    step=action.step,
+                    attempt=action.attempt,
+                    cause="engine_error",
+                    message=desk.redactor().redact_text(f"{type(exc).__name__}: {exc}"),
+                )
+            )

@@ -1,0 +1,261 @@
+"""Carrying out one attempt of a step: attach to its container or run it, read its log, take its result.
+
+Every step looks before it acts, so the same code runs an attempt from the beginning and takes it
+up after a crash. A container is started at most once: its name is the attempt's, and one that
+ever ran is never started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from gamepipeline_engine.assembly import TemplateError, build
+from gamepipeline_engine.containers.names import labels
+from gamepipeline_engine.containers.port import ContainerView, DaemonError, PullProgress
+from gamepipeline_engine.core.actions import EndAttempt, RunAttempt
+from gamepipeline_engine.core.inputs import (
+    AttemptFailed,
+    AttemptStopped,
+    ContainerExited,
+    ContainerStarted,
+    ImageFetched,
+    LogsLost,
+)
+from gamepipeline_engine.failpoints import failpoint
+from gamepipeline_engine.logs.pump import LogPump
+from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
+from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
+from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
+from gamepipeline_engine.runner.readiness import report_when_ready
+from gamepipeline_events import LogGap, LogTruncated
+from gamepipeline_events.values import seconds
+
+DEFAULT_GRACE = 10.0
+
+
+async def run_attempt(action: RunAttempt, desk: Desk) -> None:
+    """From wherever the attempt stands to its end."""
+    try:
+        view = await _attach_or_run(desk)
+    except (DaemonError, TemplateError, _Refused) as exc:
+        await _report_refusal(desk, exc)
+        return
+    if view is None:
+        await _report_lost(desk)
+        return
+    started = ContainerStarted(
+        step=action.step,
+        attempt=action.attempt,
+        container_id=view.id,
+        image_digest=desk.step_state.image_digest or view.image_id,
+        node=desk.host.node,
+        docker=desk.host.docker,
+    )
+    await desk.report(started)
+    pump = await desk.open_pump()
+    async with asyncio.TaskGroup() as group:
+        follower = group.create_task(pump.follow())
+        ready = group.create_task(report_when_ready(desk, view, pump))
+        final = await _until_exit(desk)
+        ready.cancel()
+        follower.cancel()  # the daemon may keep the stream open; finish() reads what is left
+    await take_result(desk, pump, final)
+
+
+async def end_attempt(action: EndAttempt, desk: Desk) -> None:
+    """Stop the attempt's container, if there is one that ran, and take its result."""
+    containers = desk.host.containers
+    view = await desk.reach(lambda: containers.inspect(desk.container))
+    if view is None or view.started_at is None:
+        if view is not None:
+            await desk.change(lambda: containers.remove(desk.container))
+        await desk.report(AttemptStopped(step=action.step, attempt=action.attempt))
+        return
+    pump = await desk.open_pump()
+    async with asyncio.TaskGroup() as group:
+        follower = group.create_task(pump.follow())
+        final = await desk.change(lambda: containers.stop(desk.container, grace(desk)))
+        follower.cancel()
+    await take_result(desk, pump, final)
+
+
+def grace(desk: Desk) -> float:
+    """Seconds between the stop signal and SIGKILL."""
+    given = desk.spec.container.get("stop_grace_period")
+    return DEFAULT_GRACE if given is None else seconds(given)
+
+
+# --- to a running container ------------------------------------------------------------------
+
+
+class _Refused(Exception):
+    """The engine itself does not want to run it."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        self.cause = cause
+        self.message = message
+        super().__init__(message)
+
+
+async def _attach_or_run(desk: Desk) -> ContainerView | None:
+    """The container, running or ended; None when it is gone although its start is on record."""
+    containers = desk.host.containers
+    view = await desk.reach(lambda: containers.inspect(desk.container))
+    if view is None:
+        if desk.step_state.phase == "running":
+            return None
+        view = await _create(desk)
+    if view.started_at is None:
+        failpoint("before_start")
+        view = await desk.change(lambda: containers.start(desk.container))
+        failpoint("after_start")
+    return view
+
+
+async def _create(desk: Desk) -> ContainerView:
+    containers, host, spec = desk.host.containers, desk.host, desk.spec
+    image = desk.step_state.image or ""
+    config = build(spec, desk.context(image))
+    found = violations(config, host.policy, host.config.limits)
+    if found:
+        raise _Refused("policy_denied", "; ".join(f"{one.message} ({one.rule})" for one in found))
+    await _fetch_image(desk, image)
+    try:
+        config = await asyncio.to_thread(prepare_host_paths, config, host.policy)
+    except HostPathDenied as exc:
+        raise _Refused("mount_denied", str(exc)) from exc
+    pipeline = desk.state.id
+    shared = labels(realm=host.realm, pipeline=pipeline, kind="pipeline", node=host.node)
+    await desk.change(lambda: containers.prepare(pipeline, shared, workspace=True))
+    archive = host.workspaces.pop(pipeline, None)
+    if archive is not None:
+        await desk.change(lambda: containers.fill_workspace(pipeline, archive))
+    failpoint("before_create")
+    view: ContainerView = await desk.change(lambda: containers.create(config))
+    failpoint("after_create")
+    return view
+
+
+async def _fetch_image(desk: Desk, image: str) -> None:
+    def progress(now: PullProgress) -> None:
+        desk.host.progress(desk.state.id, desk.step, now)
+
+    policy: Literal["always", "missing", "never"] = desk.spec.container.get("pull_policy") or "missing"
+    platform = desk.spec.container.get("platform")
+    info = await desk.reach(
+        lambda: desk.host.containers.ensure_image(image, policy, platform=platform, on_progress=progress)
+    )
+    if info.pulled:
+        fetched = ImageFetched(
+            step=desk.step,
+            attempt=desk.attempt,
+            image=image,
+            digest=info.digest,
+            size=info.size,
+            duration=info.duration,
+        )
+        await desk.report(fetched)
+
+
+async def _report_refusal(desk: Desk, refusal: Exception) -> None:
+    """No container runs, and none may stay behind created."""
+    cause, context = getattr(refusal, "cause", "template_error"), {}
+    if isinstance(refusal, DaemonError):
+        context = {
+            "operation": refusal.operation,
+            "object": refusal.subject,
+            "http_status": refusal.status,
+            "docker_message": desk.redactor().redact_text(refusal.message),
+        }
+        if cause != "name_conflict":
+            await desk.change(lambda: desk.host.containers.remove(desk.container))
+    message = desk.redactor().redact_text(str(getattr(refusal, "message", refusal)))
+    await desk.error(cause, message, context)
+    exit_codes = {"command_not_found": 127, "not_executable": 126}
+    await desk.report(
+        AttemptFailed(
+            step=desk.step,
+            attempt=desk.attempt,
+            cause=cause,
+            message=message,
+            exit_code=exit_codes.get(cause),
+        )
+    )
+
+
+async def _report_lost(desk: Desk) -> None:
+    """Its start is on record and the daemon does not know it: somebody removed it."""
+    pump = await desk.open_pump()
+    if not pump.closed:
+        gap = LogGap(step=desk.step, attempt=desk.attempt, reason="the container was removed before its log was read")
+        await desk.publish(gap, desk.step)
+    await desk.report(
+        AttemptFailed(
+            step=desk.step,
+            attempt=desk.attempt,
+            cause="container_lost",
+            message="the container disappeared; somebody removed it",
+            log_tail=tuple(pump.tail),
+        )
+    )
+
+
+# --- to its end ------------------------------------------------------------------------------
+
+
+async def _until_exit(desk: Desk) -> ContainerView | None:
+    """The container's final view; a stream that breaks is no exit."""
+    return await desk.reach(lambda: desk.host.containers.wait(desk.container))
+
+
+async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) -> None:
+    """Log to its end first, then the exit on record, then the container goes."""
+    if final is None:
+        await _report_lost(desk)
+        return
+    failpoint("after_exit")
+    await close_log(desk, pump)
+    failpoint("after_log_end")
+    outputs = await _outputs(desk) if desk.spec.kind == "container" else {}
+    await desk.report(
+        ContainerExited(
+            step=desk.step,
+            attempt=desk.attempt,
+            exit_code=final.exit_code if final.exit_code is not None else -1,
+            oom_killed=final.oom_killed,
+            started_at=final.started_at,
+            finished_at=final.finished_at,
+            log_tail=tuple(pump.tail),
+            outputs=outputs,
+        )
+    )
+    desk.finishing = True
+    failpoint("before_remove")
+    await desk.change(lambda: desk.host.containers.remove(desk.container))
+    failpoint("after_remove")
+
+
+async def close_log(desk: Desk, pump: LogPump) -> None:
+    """Read and publish the rest; a log store that stays away is given up on, and that is said."""
+    try:
+        async with asyncio.timeout(LOG_DRAIN):
+            await desk.reach(pump.finish)
+    except TimeoutError:
+        lost = LogsLost(step=desk.step, attempt=desk.attempt, message=f"the log was not stored within {LOG_DRAIN:g} s")
+        await desk.report(lost)
+        truncated = LogTruncated(step=desk.step, attempt=desk.attempt, dropped_lines=0, dropped_bytes=0)
+        await desk.error("engine_error", lost.message, {"object": repr(truncated)})
+
+
+async def _outputs(desk: Desk) -> dict[str, str]:
+    path = f"/workspace/.gamepipeline/{desk.step}.{desk.attempt}.out"
+    raw = await desk.reach(lambda: desk.host.containers.read_file(desk.container, path, OUTPUT_LIMIT))
+    outputs, problems = parse_outputs(raw or b"")
+    for problem in problems:
+        await desk.error("engine_error", problem, {"operation": "outputs", "object": path})
+    redactor = desk.redactor()
+    return {name: redactor.redact_text(value) for name, value in outputs.items()}
+
+
+__all__ = ["end_attempt", "grace", "run_attempt", "take_result"]

@@ -1,0 +1,201 @@
+"""What an action works with: the state as it is now, the ports, and a way to report."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from gamepipeline_engine.assembly import StepContext
+from gamepipeline_engine.containers.names import container_name
+from gamepipeline_engine.containers.port import DaemonUnreachable
+from gamepipeline_engine.core.actions import Action
+from gamepipeline_engine.core.inputs import Input, LogsLost
+from gamepipeline_engine.core.specs import known_values, spec_of
+from gamepipeline_engine.journal.port import JournalUnavailable, NotStored
+from gamepipeline_engine.logs.pump import LogPump
+from gamepipeline_engine.redaction import Redactor
+from gamepipeline_engine.runner.host import Host
+from gamepipeline_engine.runner.writer import Writer
+from gamepipeline_engine.uninterrupted import uninterrupted
+from gamepipeline_events import CURRENT, ErrorLog, Event, EventData, encode
+from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
+from gamepipeline_events.times import timestamp
+from gamepipeline_projections.state import PipelineState, StepState
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+LOG_DRAIN = 60.0
+"""Seconds that the end of a log may wait for a log store that is away."""
+
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Desk:
+    """One action's view of its pipeline.
+
+    ``finishing``: the action's result is recorded; it is not cancelled any more for being done.
+    """
+
+    def __init__(self, host: Host, writer: Writer, action: Action, tell: Callable[[Input], Awaitable[None]]) -> None:
+        self.host = host
+        self.step: str = getattr(action, "step", "")
+        self.attempt: int = getattr(action, "attempt", 0)
+        self.finishing = False
+        self.pump: LogPump | None = None
+        self._writer = writer
+        self._tell = tell
+
+    @property
+    def state(self) -> PipelineState:
+        """As of the last event."""
+        return self._writer.state
+
+    @property
+    def pipeline(self) -> ResolvedPipeline:
+        """The whole pipeline."""
+        return spec_of(self.state)
+
+    @property
+    def spec(self) -> ResolvedStep:
+        """The action's step."""
+        return next(one for one in self.pipeline.steps if one.id == self.step)
+
+    @property
+    def step_state(self) -> StepState:
+        """The step as of the last event."""
+        return self.state.steps[self.step]
+
+    @property
+    def container(self) -> str:
+        """Name of the attempt's container."""
+        return container_name(self.state.id, self.step, self.attempt)
+
+    def tail(self) -> list[str]:
+        """The last log lines."""
+        return self.pump.tail if self.pump else []
+
+    async def report(self, observed: Input) -> None:
+        """Hand in an observation; returns once what follows from it is stored."""
+        await self._tell(observed)
+
+    def context(self, image: str) -> StepContext:
+        """What the step may know when its container is built."""
+        values = self.host.variables.resolve(self.pipeline.envs, self.pipeline.secrets)
+        return StepContext(
+            **known_values(self.state),
+            envs=values.envs,
+            secrets=values.secrets,
+            attempt=self.attempt,
+            realm=self.host.realm,
+            node=self.host.node,
+            image=image,
+            limits=self.host.config.container_defaults(),
+        )
+
+    def redactor(self) -> Redactor:
+        """Masks the pipeline's secrets."""
+        values = self.host.variables.resolve(self.pipeline.envs, self.pipeline.secrets)
+        return Redactor(values.secrets.values())
+
+    # --- the daemon ------------------------------------------------------------------------
+
+    async def reach(self, call: Callable[[], Awaitable[T]]) -> T:
+        """``call`` the daemon until it answers. Its absence says nothing about a container."""
+        tries = 0
+        while True:
+            try:
+                return await call()
+            except DaemonUnreachable as exc:
+                if tries == 0:
+                    await self.error(
+                        "daemon_unreachable", str(exc), {"operation": exc.operation, "object": exc.subject}
+                    )
+                await self.host.clock.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+                tries += 1
+
+    async def change(self, call: Callable[[], Any]) -> Any:
+        """As ``reach``, for a call that changes something: a cancellation waits until it is through."""
+
+        async def once() -> Any:
+            return await uninterrupted(call())
+
+        return await self.reach(once)
+
+    # --- the log ---------------------------------------------------------------------------
+
+    async def open_pump(self) -> LogPump:
+        """The attempt's log, taken up where it is."""
+        redactor = self.redactor()
+        pump = LogPump(
+            containers=self.host.containers,
+            store=self.host.logs,
+            clock=self.host.clock,
+            publish=self.publish,
+            masker=redactor.stream,
+            pipeline_id=self.state.id,
+            step=self.step,
+            attempt=self.attempt,
+            container=self.container,
+            limit=self.host.config.limits.log_bytes,
+        )
+        while True:
+            try:
+                await pump.resume()
+            except JournalUnavailable:
+                await self.host.clock.sleep(1.0)
+            else:
+                self.pump = pump
+                return pump
+
+    async def publish(self, data: EventData, step: str | None) -> None:
+        """Store one record; wait for a store that is away. What can never be stored is said aloud."""
+        event = self._log_event(data)
+        payload = encode(event)
+        while True:
+            try:
+                await uninterrupted(self.host.logs.publish(event, payload, step))
+            except JournalUnavailable:
+                await self.host.clock.sleep(1.0)
+            except NotStored as exc:
+                log.warning("log record lost", pipeline=self.state.id, step=step, why=exc.why)
+                await self.report(LogsLost(step=self.step, attempt=self.attempt, message=exc.why))
+                return
+            else:
+                return
+
+    async def error(self, cause: str, message: str, context: dict[str, Any]) -> None:
+        """Put a fault on record, in the logs stream and in the engine's own log. Never raises."""
+        message = self.redactor().redact_text(message)
+        log.warning("fault", pipeline=self.state.id, step=self.step, cause=cause, message=message)
+        full = {"operation": None, "object": None, "http_status": None, "docker_message": None, **context}
+        data = ErrorLog(
+            step=self.step or None,
+            attempt=self.attempt or None,
+            time=timestamp(self.host.clock.now()),
+            cause=cause,
+            message=message,
+            context=full,
+        )
+        event = self._log_event(data)
+        try:
+            await uninterrupted(self.host.logs.publish(event, encode(event), self.step or None))
+        except (JournalUnavailable, NotStored) as exc:
+            log.warning("fault not stored", why=str(exc))
+
+    def _log_event(self, data: EventData) -> Event:
+        name = type(data).__name__
+        return Event(
+            id=self.host.new_id(),
+            source=f"gamepipeline/{self.host.node}",
+            name=name,
+            version=CURRENT[name],
+            pipeline_id=self.state.id,
+            time=timestamp(self.host.clock.now()),
+            epoch=self._writer.epoch,
+            engine=self.host.instance,
+            actor=f"engine:{self.host.node}",
+            data=data,
+        )

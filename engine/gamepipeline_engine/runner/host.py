@@ -1,0 +1,40 @@
+"""What a runner needs of the process it runs in: who it is, and its ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gamepipeline_engine.clock import Clock
+from gamepipeline_engine.config import Config
+from gamepipeline_engine.containers.port import Containers, PullProgress
+from gamepipeline_engine.journal.port import Journal, LogStore
+from gamepipeline_engine.policy import Policy
+from gamepipeline_engine.runner.probes import Prober
+from gamepipeline_engine.variables import NodeVariables
+
+
+def _no_progress(pipeline_id: str, step: str, progress: PullProgress) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One engine process on one node. ``docker`` is the daemon's id, ``instance`` the process's ULID."""
+
+    realm: str
+    node: str
+    instance: str
+    docker: str
+    config: Config
+    journal: Journal
+    logs: LogStore
+    containers: Containers
+    clock: Clock
+    prober: Prober
+    new_id: Callable[[], str]
+    variables: NodeVariables
+    policy: Policy
+    progress: Callable[[str, str, PullProgress], None] = field(default=_no_progress)
+    workspaces: dict[str, bytes] = field(default_factory=dict)
+    """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""

@@ -1,0 +1,174 @@
+"""The loop of one pipeline: settle, plan, start what is not yet running, wait for an observation.
+
+``plan`` says what should be going on; the runner starts what is missing and cancels what is not
+wanted any more. It keeps no memory of its own: after a crash the same loop begins with a replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gamepipeline_engine.core.actions import Action
+from gamepipeline_engine.core.deadlines import next_deadline
+from gamepipeline_engine.core.inputs import Input, Tick
+from gamepipeline_engine.core.plan import plan
+from gamepipeline_engine.core.specs import spec_of
+from gamepipeline_engine.runner.actions import Desk, perform
+from gamepipeline_engine.runner.host import Host
+from gamepipeline_engine.runner.writer import Writer
+from gamepipeline_projections.state import PipelineState
+
+AGAIN_AFTER = timedelta(seconds=1)
+"""Time before an action that ended without effect, though it is still wanted, is tried again."""
+
+
+class NotRunning(Exception):
+    """Nobody drives the pipeline here (any more): ask the stream."""
+
+
+class _Job:
+    """One action under way."""
+
+    def __init__(self, action: Action, desk: Desk, task: asyncio.Task[None]) -> None:
+        self.action = action
+        self.desk = desk
+        self.task = task
+
+
+class Runner:
+    """Drives one pipeline. ``writer`` has the state and, for the owner, the claimed epoch."""
+
+    def __init__(self, host: Host, writer: Writer) -> None:
+        self._host = host
+        self._writer = writer
+        self._inbox: asyncio.Queue[tuple[Input | None, str | None, asyncio.Future[None] | None]] = asyncio.Queue()
+        self._jobs: dict[str, _Job] = {}
+        self._ended: dict[str, tuple[Action, datetime]] = {}
+        self._open = False
+
+    @property
+    def state(self) -> PipelineState:
+        """The state as of the last event this process knows."""
+        return self._writer.state
+
+    async def run(self) -> None:
+        """Until the outcome is recorded. Raises Fenced when another engine takes over."""
+        await self._loop(lambda state: state.terminal)
+
+    async def watch(self) -> None:
+        """After the end: until no service of the pipeline is left, then remove what it leaves."""
+        await self._loop(lambda state: not state.live_services())
+
+    async def tell(self, observed: Input, causation: str | None = None) -> None:
+        """Hand in an input; returns once what follows from it is stored. Raises NotRunning."""
+        if not self._open:
+            raise NotRunning
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait((observed, causation, done))
+        await done
+
+    def wake(self) -> None:
+        """Look at the stream: somebody may have appended (a cancel)."""
+        self._inbox.put_nowait((None, None, None))
+
+    async def _loop(self, done: Callable[[PipelineState], bool]) -> None:
+        self._open = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    await self._writer.settle(self._tick())
+                    if done(self.state):
+                        break
+                    self._reconcile(group)
+                    await self._take_one()
+                self._cancel_unwanted({})
+        except BaseExceptionGroup as exc:
+            # The loop's own error is the story; those of cancelled jobs are not.
+            raise exc.exceptions[0] from exc
+        finally:
+            self._open = False
+            self._jobs.clear()
+            self._refuse_waiting()
+
+    async def _take_one(self) -> None:
+        observed, causation, done = await self._next()
+        try:
+            if observed is None:
+                await self._writer.catch_up()
+            else:
+                await self._writer.settle(observed, causation)
+        except BaseException as exc:
+            if done is not None and not done.done():
+                done.set_exception(exc)
+                done.exception()  # whoever waits may be gone
+            raise
+        if done is not None and not done.done():
+            done.set_result(None)
+
+    async def _next(self) -> tuple[Input | None, str | None, asyncio.Future[None] | None]:
+        """The next input, or a look at the clock when a deadline is due."""
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        due = next_deadline(spec_of(self.state), self.state) if not self.state.terminal else None
+        if due is None:
+            return await self._inbox.get()
+        wait = max(0.0, (due - self._host.clock.now()).total_seconds())
+        async with asyncio.TaskGroup() as group:
+            alarm = group.create_task(self._alarm(wait))
+            try:
+                return await self._inbox.get()
+            finally:
+                alarm.cancel()
+
+    async def _alarm(self, seconds: float) -> None:
+        await self._host.clock.sleep(seconds)
+        self._inbox.put_nowait((self._tick(), None, None))
+
+    def _tick(self) -> Tick:
+        tails = {job.desk.step: job.desk.tail() for job in self._jobs.values() if job.desk.step}
+        return Tick(docker=self._host.docker, tails=tails, envs=self._envs())
+
+    def _envs(self) -> dict[str, str]:
+        if self.state.terminal or not self.state.steps:
+            return {}
+        spec = spec_of(self.state)
+        return dict(self._host.variables.resolve(spec.envs, spec.secrets).envs)
+
+    # --- jobs ------------------------------------------------------------------------------
+
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        wanted = plan(self.state, self._host.clock.now())
+        self._cancel_unwanted(wanted)
+        for key, action in wanted.items():
+            if key not in self._jobs:
+                desk = Desk(self._host, self._writer, action, self.tell)
+                task = group.create_task(self._work(action, desk), name=f"{self.state.id} {key}")
+                self._jobs[key] = _Job(action, desk, task)
+
+    def _cancel_unwanted(self, wanted: dict[str, Action]) -> None:
+        """Two actions on one thing never overlap: the next one starts when the last has ended."""
+        for key, job in self._jobs.items():
+            if wanted.get(key) != job.action and not job.desk.finishing and not job.task.cancelling():
+                job.task.cancel()
+
+    async def _work(self, action: Action, desk: Desk) -> None:
+        now = self._host.clock.now
+        try:
+            last, ended = self._ended.get(action.key, (None, now()))
+            if last == action:
+                await self._host.clock.sleep((ended + AGAIN_AFTER - now()).total_seconds())
+            await perform(action, desk)
+        finally:
+            self._ended[action.key] = (action, now())
+            self._jobs.pop(action.key, None)
+            self.wake()
+
+    def _refuse_waiting(self) -> None:
+        """Nobody takes inputs any more: those who wait must not wait for ever."""
+        while not self._inbox.empty():
+            _, _, done = self._inbox.get_nowait()
+            if done is not None and not done.done():
+                done.set_exception(NotRunning())
+                done.exception()  # whoever waits may be gone

@@ -1,0 +1,93 @@
+"""A service after it was ready: followed while it lives, taken down when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gamepipeline_engine.containers.port import ContainerView
+from gamepipeline_engine.core.actions import EndService, WatchService
+from gamepipeline_engine.core.inputs import ServiceGone, ServiceRestartSeen
+from gamepipeline_engine.runner.attempt import close_log, grace
+from gamepipeline_engine.runner.desk import Desk
+
+LOOK_EVERY = 10.0
+"""Seconds between two looks at a service: what a broken stream hides is seen then."""
+
+
+async def watch_service(action: WatchService, desk: Desk) -> None:
+    """Until the service ends by itself. Its log goes on, its restarts are recorded."""
+    containers = desk.host.containers
+    while True:
+        view = await desk.reach(lambda: containers.inspect(desk.container))
+        if view is None:
+            await desk.report(ServiceGone(step=action.step, exit_code=None))
+            return
+        await _record_restarts(desk, view)
+        if view.state in {"exited", "dead"} and not view.restarting:
+            await _record_end(desk, view)
+            return
+        await _follow_once(desk)
+
+
+async def _follow_once(desk: Desk) -> None:
+    """Publish the log until the container stops running, or it is time for another look."""
+    pump = desk.pump or await desk.open_pump()
+    async with asyncio.TaskGroup() as group:
+        follower = group.create_task(pump.follow())
+        waiter = group.create_task(_wait_some(desk))
+        await waiter
+        follower.cancel()
+
+
+async def _wait_some(desk: Desk) -> None:
+    containers = desk.host.containers
+    try:
+        await desk.reach(lambda: containers.wait(desk.container))
+    except ValueError:  # it is between two of its lives
+        await desk.host.clock.sleep(1.0)
+
+
+async def _record_restarts(desk: Desk, view: ContainerView) -> None:
+    service = desk.step_state.service
+    if service is not None and view.restart_count > service.restart_count:
+        await desk.report(
+            ServiceRestartSeen(step=desk.step, restart_count=view.restart_count, exit_code=view.exit_code)
+        )
+
+
+async def _record_end(desk: Desk, view: ContainerView) -> None:
+    pump = desk.pump or await desk.open_pump()
+    await close_log(desk, pump)
+    await desk.report(
+        ServiceGone(
+            step=desk.step,
+            exit_code=view.exit_code,
+            oom_killed=view.oom_killed,
+            finished_at=view.finished_at,
+        )
+    )
+    desk.finishing = True
+    await desk.change(lambda: desk.host.containers.remove(desk.container))
+
+
+async def end_service(action: EndService, desk: Desk) -> None:
+    """Stop it, read its log to the end, remove it; only then is it on record as stopped."""
+    containers = desk.host.containers
+    view = await desk.reach(lambda: containers.inspect(desk.container))
+    final: ContainerView | None = None
+    if view is not None:
+        pump = await desk.open_pump()
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(pump.follow())
+            final = await desk.change(lambda: containers.stop(desk.container, grace(desk)))
+            follower.cancel()
+        await close_log(desk, pump)
+        await desk.change(lambda: containers.remove(desk.container))
+    await desk.report(
+        ServiceGone(
+            step=action.step,
+            exit_code=final.exit_code if final else None,
+            oom_killed=final.oom_killed if final else False,
+            finished_at=final.finished_at if final else None,
+        )
+    )

@@ -1,0 +1,122 @@
+"""One pipeline's state in this process, and the only way to change it: decide, append, evolve."""
+
+from __future__ import annotations
+
+from gamepipeline_engine.core.decide import decide
+from gamepipeline_engine.core.inputs import Input
+from gamepipeline_engine.failpoints import failpoint
+from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored
+from gamepipeline_engine.runner.host import Host
+from gamepipeline_events import CURRENT, Event, EventData, PipelineResumed, PipelineStarted, decode, encode
+from gamepipeline_events.times import timestamp
+from gamepipeline_projections.evolve import evolve
+from gamepipeline_projections.state import ACTIVE, PipelineState
+
+_FULL_PAUSE = 5.0
+"""Seconds between two tries while the events stream is full: nothing can be decided meanwhile."""
+
+_AWAY_PAUSE = 1.0
+
+_ACTORS = ("engine:", "agent:", "cli:")
+
+
+class Fenced(Exception):
+    """Another engine owns the pipeline now: stop, and touch nothing."""
+
+    def __init__(self, pipeline_id: str, epoch: int, found: int) -> None:
+        self.pipeline_id = pipeline_id
+        super().__init__(f"pipeline {pipeline_id}: epoch {epoch} was replaced by {found}")
+
+
+class Writer:
+    """The state of one pipeline as this process knows it.
+
+    ``epoch`` is the one this process claimed, None while it owns nothing (a canceller, a watcher
+    of services). Not for concurrent use: one caller at a time.
+    """
+
+    def __init__(self, host: Host, pipeline_id: str) -> None:
+        self._host = host
+        self.state = PipelineState(id=pipeline_id)
+        self.epoch: int | None = None
+
+    async def catch_up(self) -> None:
+        """Read what is new. Raises Fenced when somebody else has claimed the pipeline since."""
+        self.state = await self._read_on()
+        if self.epoch is not None and self.state.epoch > self.epoch:
+            raise Fenced(self.state.id, self.epoch, self.state.epoch)
+
+    async def _read_on(self) -> PipelineState:
+        while True:
+            state = self.state
+            try:
+                async for record in self._host.journal.read(state.id, after=state.head.sequence):
+                    state = evolve(state, decode(record.payload, sequence=record.sequence))
+            except JournalUnavailable:  # nothing is known, so nothing is done
+                await self._host.clock.sleep(_AWAY_PAUSE)
+            else:
+                return state
+
+    async def is_current(self) -> bool:
+        """Whether nothing was appended behind our back, from the stream's leader."""
+        return await self._host.journal.last_sequence(self.state.id) == self.state.head.sequence
+
+    async def settle(self, observed: Input, causation: str | None = None) -> bool:
+        """Append all that follows from ``observed``; whether anything did.
+
+        A conflict means that somebody appended first: what they did is read, and the question is
+        asked again.
+        """
+        changed = False
+        while events := decide(self.state, observed, self._host.clock.now()):
+            try:
+                await self._append(events[0], observed, causation)
+            except Conflict:
+                await self.catch_up()
+            except NotStored as exc:
+                if not exc.full:
+                    raise
+                await self._host.clock.sleep(_FULL_PAUSE)
+            else:
+                changed = True
+        return changed
+
+    async def _append(self, data: EventData, observed: Input, causation: str | None) -> None:
+        event = self._event(data, observed, causation)
+        payload = encode(event)
+        failpoint("before_append")
+        sequence = await self._host.journal.append(event, payload, self.state.head.sequence)
+        failpoint("after_append")
+        self.state = evolve(self.state, decode(payload, sequence=sequence))
+        if isinstance(data, PipelineStarted | PipelineResumed):
+            self.epoch = data.epoch
+
+    def _event(self, data: EventData, observed: Input, causation: str | None) -> Event:
+        state, host = self.state, self._host
+        name = type(data).__name__
+        claimed = data.epoch if isinstance(data, PipelineStarted | PipelineResumed) else self.epoch
+        owner = claimed is not None and (state.phase in ACTIVE or state.phase == "pending")
+        return Event(
+            id=host.new_id(),
+            source=f"gamepipeline/{host.node}",
+            name=name,
+            version=CURRENT[name],
+            pipeline_id=state.id,
+            # The clock may step back; a pipeline's time never does.
+            time=max(timestamp(host.clock.now()), state.head.time or ""),
+            seq=state.head.seq + 1,
+            epoch=claimed if owner else None,
+            engine=host.instance if owner else None,
+            actor=self._actor(observed),
+            causation_id=causation or self._cause_of(data),
+            prev_hash=state.head.hash or None,
+            data=data,
+        )
+
+    def _actor(self, observed: Input) -> str:
+        asked = getattr(observed, "requested_by", "") or getattr(observed, "submitted_by", "")
+        return asked if asked.startswith(_ACTORS) else f"engine:{self._host.node}"
+
+    def _cause_of(self, data: EventData) -> str | None:
+        step = self.state.steps.get(getattr(data, "step", None) or "")
+        return (step.last_event if step else None) or self.state.head.id

@@ -1,0 +1,111 @@
+"""From an execute command to a pipeline that this process owns, or to a refusal on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from gamepipeline_engine.commands.queue_port import Delivery
+from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
+from gamepipeline_engine.core.specs import spec_of
+from gamepipeline_engine.runner import Host, Writer
+from gamepipeline_events import BadInput, Execute, Problem, Subjects
+from gamepipeline_events.spec.arguments import bind_arguments
+from gamepipeline_events.spec.check import check
+from gamepipeline_events.spec.hash import spec_hash
+
+log = structlog.get_logger(__name__)
+
+
+def read_execute(payload: bytes) -> Execute:
+    """The command in ``payload``. Raises BadInput for anything else."""
+    try:
+        return msgspec.json.decode(payload, type=Execute)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as exc:
+        raise BadInput("execute command", str(exc)[:300]) from exc
+
+
+def submission(command: Execute, pool: str, sequence: int) -> Submit:
+    """What the command asks for, checked."""
+    checked = check(command.pipeline)
+    problems = [one for one in checked.problems if one.severity == "error"]
+    if checked.pipeline is not None and not problems:
+        _, bad_args = bind_arguments(checked.pipeline, command.args)
+        problems += bad_args
+    return Submit(
+        document=command.pipeline,
+        args=command.args,
+        spec_hash=spec_hash(command.pipeline, command.args),
+        pool=pool,
+        submitted_by=command.submitted_by,
+        command_id=command.id,
+        command_seq=sequence,
+        problems=tuple(problems),
+    )
+
+
+class Intake:
+    """Takes execute commands as far as the claim."""
+
+    def __init__(self, host: Host, subjects: Subjects) -> None:
+        self._host = host
+        self._subjects = subjects
+
+    async def admit(self, delivery: Delivery, writer: Writer) -> bool:
+        """Record the submission and, where it may run, the claim. True: this process owns it now.
+
+        False: there is nothing to run; the command can be acked.
+        """
+        subject = self._subjects.parse_command(delivery.subject)
+        command = read_execute(delivery.payload)
+        await writer.catch_up()
+        state = writer.state
+        if state.phase == "none":
+            await writer.settle(submission(command, subject.pool or "", delivery.sequence), command.id)
+        elif state.command_seq != delivery.sequence:
+            await self._duplicate(writer, command)
+            return False
+        if writer.state.phase == "pending":
+            problems = self.missing_values(writer)
+            if problems:
+                await writer.settle(Refuse(problems=problems), command.id)
+        if writer.state.terminal:
+            return False
+        await writer.settle(self.claim("execute"), command.id)
+        return writer.epoch is not None and not writer.state.terminal
+
+    def claim(self, reason: str) -> Claim:
+        """This process wants the pipeline."""
+        host = self._host
+        return Claim(node=host.node, engine=host.instance, docker=host.docker, reason=reason)
+
+    def missing_values(self, writer: Writer) -> tuple[Problem, ...]:
+        """Names the pipeline lists that have no value on this node, all at once."""
+        spec = spec_of(writer.state)
+        values = self._host.variables.resolve(spec.envs, spec.secrets)
+        problems = []
+        for kind, names in (("envs", spec.envs), ("secrets", spec.secrets)):
+            for place, name in enumerate(names):
+                path: tuple[Any, ...] = (kind, place)
+                if name in values.missing:
+                    text = f"{name} has no value on node {self._host.node}"
+                    problems.append(Problem(code="GP302", message=text, path=path, hint="set it on the node"))
+                elif name in values.refused:
+                    text = f"node {self._host.node} does not give {name} to pipelines"
+                    problems.append(Problem(code="GP401", message=text, path=path, hint="see variables.expose"))
+        return tuple(problems)
+
+    async def _duplicate(self, writer: Writer, command: Execute) -> None:
+        """The id is taken. The same document again changes nothing; another one is refused, on record."""
+        if writer.state.phase in {"rejected", "canceled"} and not writer.state.spec_hash:
+            return  # born canceled: the cancel was there first
+        if spec_hash(command.pipeline, command.args) != writer.state.spec_hash:
+            refusal = RejectCommand(
+                command="execute",
+                command_id=command.id,
+                code="conflict",
+                message="the id belongs to a pipeline with another document or other arguments",
+            )
+            await writer.settle(refusal, command.id)

@@ -1,0 +1,32 @@
+"""One pipeline in this process: its writer, its runner, and the command that is held for it."""
+
+from __future__ import annotations
+
+from gamepipeline_engine.commands.queue_port import Delivery, QueueUnavailable
+from gamepipeline_engine.journal.port import JournalUnavailable
+from gamepipeline_engine.runner import Host, Runner, Writer
+
+
+class Run:
+    """A pipeline this process drives (``delivery`` held) or whose services it watches."""
+
+    def __init__(self, host: Host, writer: Writer, delivery: Delivery | None) -> None:
+        self.writer = writer
+        self.runner = Runner(host, writer)
+        self.delivery = delivery
+        self.watching = False
+        self._host = host
+
+    async def beat(self) -> None:
+        """Look for what others appended, then renew the hold: in this order, as long as the epoch is ours."""
+        try:
+            current = await self.writer.is_current()
+        except JournalUnavailable:
+            return  # a missed heartbeat, not a verdict
+        if not current:
+            self.runner.wake()
+        if self.delivery is not None and not self.watching:
+            try:
+                await self.delivery.hold()
+            except QueueUnavailable:
+                return

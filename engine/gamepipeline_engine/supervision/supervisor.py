@@ -1,0 +1,275 @@
+"""The loops of an engine process. Each does one thing; what they share is the table of runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from gamepipeline_engine.commands.queue_port import CommandQueue, Delivery, QueueUnavailable
+from gamepipeline_engine.containers.names import PIPELINE
+from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
+from gamepipeline_engine.core.inputs import Release
+from gamepipeline_engine.failpoints import failpoint
+from gamepipeline_engine.journal.port import JournalError
+from gamepipeline_engine.presence import Presence, PresenceUnknown
+from gamepipeline_engine.runner import Fenced, Host, Writer
+from gamepipeline_engine.supervision.control import Control
+from gamepipeline_engine.supervision.intake import Intake
+from gamepipeline_engine.supervision.run import Run
+from gamepipeline_events import BadInput, GamePipelineError, Subjects
+from gamepipeline_events.ids import is_id
+from gamepipeline_projections.state import ACTIVE, PipelineState
+
+log = structlog.get_logger(__name__)
+
+FETCH_WITHIN = 5.0
+SWEEP_EVERY = 10.0
+"""Seconds between two looks at the daemon for containers nobody looks after."""
+
+GIVE_BACK = 2.0
+"""Seconds after which a command that another engine seems to hold is looked at again."""
+
+
+class Evicted(GamePipelineError):
+    """A newer engine has this node's name; this one must end."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__(f"another engine was started as node {node}; give each engine its own node name")
+
+
+class Supervisor:
+    """Serves ``pools`` with at most ``capacity`` pipelines at once."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        queue: CommandQueue,
+        presence: Presence,
+        subjects: Subjects,
+        pools: Collection[str],
+        capacity: int,
+        reject: Callable[[str, str, str], Awaitable[None]],
+    ) -> None:
+        self._host = host
+        self._queue = queue
+        self._presence = presence
+        self._subjects = subjects
+        self._pools = tuple(pools)
+        self._slots = asyncio.Semaphore(capacity)
+        self._reject = reject
+        self._intake = Intake(host, subjects)
+        self.control = Control(host, queue, subjects, self.find, reject)
+        self._runs: dict[str, Run] = {}
+        self._starting = 0
+        self._quiet_rounds = 0
+        self._stopping = False
+
+    def find(self, pipeline_id: str) -> Run | None:
+        """The run of a pipeline in this process."""
+        return self._runs.get(pipeline_id)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing runs, nothing is watched, and a whole round of looking found nothing."""
+        return not self._runs and not self._starting and self._quiet_rounds >= 2
+
+    def busy(self) -> None:
+        """Something is about to come: whoever waits for quiet waits for another round."""
+        self._quiet_rounds = 0
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Until cancelled. Raises Evicted, and what makes going on senseless."""
+        await self._beat_once()
+        async with asyncio.TaskGroup() as group:
+            await self._sweep(group)
+            group.create_task(self._beat())
+            group.create_task(self._sweep_often(group))
+            group.create_task(self.control.serve())
+            group.create_task(self._fetch(group))
+            ready()
+
+    async def release_all(self, reason: str) -> None:
+        """Let every pipeline go; containers run on. The loops must have ended."""
+        self._stopping = True
+        await asyncio.gather(*(self._release(run, reason) for run in self._runs.values()))
+        self._runs.clear()
+        await self._presence.withdraw()
+
+    async def _release(self, run: Run, reason: str) -> None:
+        pipeline_id = run.writer.state.id
+        with contextlib.suppress(JournalError, Fenced, QueueUnavailable):
+            if run.writer.epoch is not None and run.writer.state.phase in ACTIVE:
+                await run.writer.catch_up()
+                await run.writer.settle(Release(reason=reason))
+            if run.delivery is not None:
+                await run.delivery.nak()
+        await self._presence.leave_watch(pipeline_id)
+
+    # --- heartbeat -------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await self._host.clock.sleep(self._host.config.timing.heartbeat)
+            await self._beat_once()
+            await asyncio.gather(*(run.beat() for run in list(self._runs.values())))
+
+    async def _beat_once(self) -> None:
+        try:
+            if not await self._presence.renew():
+                raise Evicted(self._host.node)
+            for pipeline_id, run in list(self._runs.items()):
+                if run.watching:
+                    await self._presence.take_watch(pipeline_id)
+        except PresenceUnknown as exc:
+            log.warning("presence not renewed", why=str(exc))
+
+    # --- commands --------------------------------------------------------------------------
+
+    async def _fetch(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await self._slots.acquire()
+            delivery = None
+            try:
+                delivery = await self._queue.next_execute(self._pools, within=FETCH_WITHIN)
+            except QueueUnavailable as exc:
+                log.warning("commands cannot be fetched", why=str(exc))
+                await self._host.clock.sleep(1.0)
+            finally:
+                if delivery is None:
+                    self._slots.release()
+            if delivery is None:
+                self._quiet_rounds += 1
+                continue
+            failpoint("after_fetch")
+            self.busy()
+            self._starting += 1
+            group.create_task(self._take(delivery, group))
+
+    async def _take(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
+        """One delivered command, from its first look to its end."""
+        try:
+            await self._try_to_run(delivery, group)
+        except BadInput as exc:
+            await self._reject("execute", "bad_command", str(exc))
+            await delivery.term()
+        except (Fenced, JournalError) as exc:
+            log.warning("pipeline let go", subject=delivery.subject, why=str(exc))
+        finally:
+            self._starting -= 1
+            self._slots.release()
+            self.busy()
+
+    async def _try_to_run(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
+        pipeline_id = self._subjects.parse_command(delivery.subject).pipeline_id
+        known = self._runs.get(pipeline_id)
+        if known is not None:
+            known.delivery = delivery  # redelivered to its owner: only the handle is new
+            return
+        writer = Writer(self._host, pipeline_id)
+        await writer.catch_up()
+        if writer.state.phase in ACTIVE and not await self._may_take(writer.state):
+            await delivery.nak(GIVE_BACK)
+            return
+        run = self._runs[pipeline_id] = Run(self._host, writer, delivery)
+        try:
+            if await self._intake.admit(delivery, writer):
+                await self._drive(run, group)
+            else:
+                await delivery.ack()
+        finally:
+            if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
+                del self._runs[pipeline_id]
+
+    async def _may_take(self, state: PipelineState) -> bool:
+        """Whether an owned pipeline may change hands: let go, or its engine is gone, and its daemon is ours."""
+        if state.docker != self._host.docker and any(step.attempt for step in state.steps.values()):
+            return False
+        if state.released or state.engine == self._host.instance:
+            return True
+        try:
+            return not await self._presence.alive(state.engine or "")
+        except PresenceUnknown:
+            return False
+
+    async def _drive(self, run: Run, group: asyncio.TaskGroup) -> None:
+        """Run to the end, ack, and leave a watch behind where services stay."""
+        pipeline_id = run.writer.state.id
+        await run.runner.run()
+        failpoint("before_ack")
+        run.writer.epoch = None
+        if run.delivery is not None:
+            await run.delivery.ack()
+            run.delivery = None
+        if run.writer.state.live_services():
+            run.watching = True
+            with contextlib.suppress(PresenceUnknown):
+                await self._presence.take_watch(pipeline_id)
+            group.create_task(self._watch(run))
+
+    async def _watch(self, run: Run) -> None:
+        pipeline_id = run.writer.state.id
+        try:
+            await run.runner.watch()
+            await self._presence.leave_watch(pipeline_id)
+        except JournalError as exc:
+            log.warning("services let go", pipeline=pipeline_id, why=str(exc))
+        finally:
+            if not self._stopping:
+                self._runs.pop(pipeline_id, None)
+            self.busy()
+
+    # --- what is on the daemon ---------------------------------------------------------------
+
+    async def _sweep_often(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await self._host.clock.sleep(SWEEP_EVERY)
+            await self._sweep(group)
+
+    async def _sweep(self, group: asyncio.TaskGroup) -> None:
+        """Find the pipelines that have containers here and nobody to look after them."""
+        try:
+            found = await self._host.containers.leftovers()
+        except (DaemonUnreachable, DaemonError) as exc:
+            log.warning("the daemon cannot be looked at", why=str(exc))
+            return
+        for pipeline_id in dict.fromkeys(one.labels.get(PIPELINE, "") for one in found):
+            if is_id(pipeline_id) and pipeline_id not in self._runs:
+                with contextlib.suppress(JournalError, PresenceUnknown, GamePipelineError):
+                    await self._adopt(pipeline_id, group)
+
+    async def _adopt(self, pipeline_id: str, group: asyncio.TaskGroup) -> None:
+        writer = Writer(self._host, pipeline_id)
+        await writer.catch_up()
+        state = writer.state
+        if state.phase in ACTIVE and state.docker == self._host.docker and await self._may_take(state):
+            run = self._runs[pipeline_id] = Run(self._host, writer, None)
+            self.busy()
+            group.create_task(self._resume(run, group))
+        elif state.terminal and self._is_here(state) and await self._presence.take_watch(pipeline_id):
+            run = self._runs[pipeline_id] = Run(self._host, writer, None)
+            run.watching = True
+            self.busy()
+            group.create_task(self._watch(run))
+
+    def _is_here(self, state: PipelineState) -> bool:
+        """Whether a service of a finished pipeline lives on this daemon."""
+        return any(state.steps[one].docker == self._host.docker for one in state.live_services())
+
+    async def _resume(self, run: Run, group: asyncio.TaskGroup) -> None:
+        """Go on where the last owner stopped, beyond capacity: its containers run already."""
+        pipeline_id = run.writer.state.id
+        try:
+            await run.writer.settle(self._intake.claim("resume"))
+            if run.writer.epoch is not None:
+                await self._drive(run, group)
+        except (Fenced, JournalError) as exc:
+            log.warning("pipeline let go", pipeline=pipeline_id, why=str(exc))
+        finally:
+            if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
+                del self._runs[pipeline_id]
+            self.busy()
