@@ -24,7 +24,7 @@ _SIZE_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 _NEGATIVE = re.compile(rf"-{_NUMBER}[a-z]{{0,2}}", re.IGNORECASE)
 
 
-class OutOfRange(ValueError):  # noqa: N818 - read as "value out of range"
+class OutOfRange(ValueError):
     """The value is of the right kind but too small, too large or not a number."""
 
 
@@ -33,12 +33,13 @@ def seconds(value: object) -> float:
 
     Raises OutOfRange below zero, above ``MAX_SECONDS`` and for NaN, else ValueError.
     """
-    if isinstance(value, str):
-        result = _seconds_of_text(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        result = _number(value, "a duration")
-    else:
-        raise ValueError("is not a duration: write 90, 90s, 1m30s, 500ms")
+    match value:
+        case str():
+            result = _seconds_of_text(value)
+        case int() | float() if not isinstance(value, bool):
+            result = _number(value)
+        case _:
+            raise ValueError("is not a duration: write 90, 90s, 1m30s, 500ms")
     if result > MAX_SECONDS:
         raise OutOfRange("is longer than 366 days")
     return result
@@ -49,16 +50,13 @@ def size(value: object) -> int:
 
     Raises OutOfRange below zero, above ``MAX_BYTES`` and for NaN, else ValueError.
     """
-    if isinstance(value, str):
-        matched = _SIZE.fullmatch(value)
-        if matched is None:
-            _refuse_negative(value)
+    match value:
+        case str():
+            result = _bytes_of_text(value)
+        case int() | float() if not isinstance(value, bool):
+            result = _number(value)
+        case _:
             raise ValueError("is not a size: write 512m, 1gb, 1.5g or a number of bytes")
-        result = float(matched[1]) * _SIZE_FACTOR[matched[2].lower()]
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        result = _number(value, "a size")
-    else:
-        raise ValueError("is not a size: write 512m, 1gb, 1.5g or a number of bytes")
     if result > MAX_BYTES:
         raise OutOfRange("is larger than a pebibyte")
     return int(result)
@@ -73,13 +71,25 @@ def _seconds_of_text(text: str) -> float:
     return math.fsum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
 
 
-def _number(value: float, what: str) -> float:
-    """A finite number that is not negative. Compared before it is converted: an int may be too big for a float."""
-    if value != value:  # noqa: PLR0124 - NaN, without a function that chokes on big integers
-        raise OutOfRange(f"is not a number, so not {what}")
-    if value < 0:
+def _bytes_of_text(text: str) -> float:
+    matched = _SIZE.fullmatch(text)
+    if matched is None:
+        _refuse_negative(text)
+        raise ValueError("is not a size: write 512m, 1gb, 1.5g or a number of bytes")
+    return float(matched[1]) * _SIZE_FACTOR[matched[2].lower()]
+
+
+def _number(value: float) -> float:
+    """``value`` if it is a number and not negative."""
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 300 digits
+        number = math.copysign(math.inf, value > 0 or -1)
+    if math.isnan(number):
+        raise OutOfRange("is not a number")
+    if number < 0:
         raise OutOfRange("is negative")
-    return float(value) if value <= MAX_BYTES else math.inf
+    return number
 
 
 def _refuse_negative(text: str) -> None:

@@ -7,7 +7,7 @@ labels and defaults of arguments keep the text they are written with: ``1.10`` s
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from gamepipeline_engine.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 from gamepipeline_events import Problem
@@ -63,8 +63,7 @@ class Constructor:
             return self._scalar(node, path)
         if isinstance(node, Sequence):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
-        assert isinstance(node, Mapping)
-        return self._mapping(node, path)
+        return self._mapping(cast("Mapping", node), path)
 
     def _scalar(self, node: Scalar, path: Path) -> Any:
         if node.style:
@@ -103,12 +102,20 @@ class Constructor:
                 self._problem("GP104", message, path, source)
                 continue
             quiet = Constructor()
-            for name, value in quiet._mapping(source, path).items():  # noqa: SLF001 - its own kind
+            for name, value in quiet._mapping(source, path).items():
                 result.setdefault(name, value)
 
     def _problem(self, code: str, message: str, path: Path, node: Node, hint: str | None = None) -> None:
-        place = {"line": node.line, "column": node.column}
-        self.problems.append(Problem(code=code, message=message, path=path, hint=hint, **place))
+        self.problems.append(
+            Problem(
+                code=code,
+                message=message,
+                path=path,
+                hint=hint,
+                line=node.line,
+                column=node.column,
+            )
+        )
 
 
 def is_merge(key: Node) -> bool:

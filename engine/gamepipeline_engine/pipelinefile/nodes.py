@@ -6,7 +6,7 @@ is too deep, or that aliases blow up, ends at the first event too many.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -16,7 +16,7 @@ MAX_NODES = 100_000
 """After every alias is put in: what a hostile text of a few lines makes of itself."""
 
 
-class Fault(Exception):  # noqa: N818 - one problem, which ends the reading of a text
+class Fault(Exception):
     """The text cannot be read on from here. ``line`` and ``column`` count from 1."""
 
     def __init__(self, code: str, message: str, line: int, column: int, hint: str | None = None) -> None:
@@ -91,7 +91,7 @@ class _Tree:
         self.anchors: dict[str, Node] = {}
         self.documents = 0
 
-    def read(self, events: Iterator[Any]) -> Node | None:
+    def read(self, events: Iterable[Any]) -> Node | None:
         for event in events:
             match event:
                 case yaml.DocumentStartEvent():
@@ -106,8 +106,10 @@ class _Tree:
                     self._open(event, Mapping(event))
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     done = self.open.pop()
-                    done.end = event.end_mark.index
+                    done.end = _index(event)
                     self._attach(done, event)
+                case _:  # stream and document ends
+                    pass
         return self.root
 
     def _document(self, event: Any) -> None:
@@ -127,7 +129,7 @@ class _Tree:
 
     def _anchor(self, event: Any, node: Node) -> None:
         if event.tag is not None:
-            raise _at(event, "GP101", f"the tag {event.tag[:80]} is not allowed", "remove it")
+            raise _at(event, "GP101", f"the tag {_shown(event.tag)} is not allowed", "remove it")
         if event.anchor is not None:
             self.anchors[event.anchor] = node
 
@@ -160,9 +162,20 @@ class _Tree:
             parent.key = None
 
 
+def _index(event: Any) -> int:
+    index: int = event.end_mark.index
+    return index
+
+
 def _at(event: Any, code: str, message: str, hint: str | None = None) -> Fault:
     mark = event.start_mark
     return Fault(code, message, mark.line + 1, mark.column + 1, hint)
+
+
+def _shown(tag: str) -> str:
+    """A tag as it is written."""
+    standard = "tag:yaml.org,2002:"
+    return ("!!" + tag.removeprefix(standard) if tag.startswith(standard) else tag)[:80]
 
 
 def _fault(error: yaml.MarkedYAMLError, text: str) -> Fault:

@@ -37,8 +37,8 @@ def _find(root: Node, path: Path) -> tuple[Node | None, Node]:
 
 def _child(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
     if isinstance(node, Sequence):
-        found = isinstance(part, int) and part < len(node.items)
-        return (None, node.items[int(part)]) if found else None
+        inside = isinstance(part, int) and part < len(node.items)
+        return (None, node.items[int(part)]) if inside else None
     if not isinstance(node, Mapping):
         return None
     for key, value in node.pairs:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from gamepipeline_events.problems import Problem
 from gamepipeline_events.spec import forms
+from gamepipeline_events.spec.checks.measure import is_strange
 from gamepipeline_events.spec.checks.report import Report, quoted
 from gamepipeline_events.spec.checks.resolve import parameters
+from gamepipeline_events.spec.patterns import MAX_TEXT, Pattern
 from gamepipeline_events.spec.resolved import Parameter, ResolvedPipeline
 
 MAX_VALUE = 32 * 1024
-MAX_MATCHED = 256
-"""A pattern is only tried on values up to this length: the time it takes may grow fast with it."""
 
 
 def bind_arguments(
@@ -49,34 +48,33 @@ def _value(parameter: Parameter, given: object, report: Report) -> str | None:
             report.error("GP302", message, path, f"give it with --arg {parameter.name}=…")
             return None
         return ""
-    if not isinstance(given, str | int | float | bool):
-        report.error("GP104", f"'{parameter.name}' must be text, a number, true or false", path)
-        return None
-    try:
-        value = forms.scalar(given)
-        value.encode()
-    except (ValueError, OverflowError):
-        report.error("GP105", f"'{parameter.name}' is a value that cannot be written as text", path)
-        return None
-    why = refusal(parameter, value)
-    if why:
+    value = _text(given)
+    if value is None:
+        message = f"'{parameter.name}' must be text, a number, true or false, not {quoted(given)}"
+        report.error("GP104", message, path)
+    elif why := refusal(parameter, value):
         report.error("GP105", f"'{parameter.name}' is {quoted(value)}: {why}", path)
-        return None
+        value = None
     return value
+
+
+def _text(given: object) -> str | None:
+    """A scalar as text, None for anything that has none."""
+    if isinstance(given, str | bool | int | float) and not is_strange(given):
+        return forms.scalar(given)
+    return None
 
 
 def refusal(parameter: Parameter, value: str) -> str:
     """Why ``value`` is not one the parameter allows; empty when it is."""
-    if "\0" in value:
-        return "it holds a NUL character"
     if len(value) > MAX_VALUE:
         return f"it is longer than {MAX_VALUE} characters"
     if parameter.enum and value not in parameter.enum:
         return f"it is not one of {', '.join(parameter.enum)}"[:500]
     if parameter.pattern is not None:
-        if len(value) > MAX_MATCHED:
-            return f"it is longer than {MAX_MATCHED} characters, too long to be matched"
-        if not re.fullmatch(parameter.pattern, value):
+        if len(value) > MAX_TEXT:
+            return f"it is longer than {MAX_TEXT} characters, too long to be matched"
+        if not Pattern(parameter.pattern).matches(value):
             return f"it does not match {parameter.pattern}"
     return ""
 

@@ -54,16 +54,26 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(document: object) -> Checked:
     """Every problem of a pipeline document, and the pipeline when none is an error."""
-    if isinstance(document, GamePipeline):
-        document = document.document()
     report = Report()
     pipeline: ResolvedPipeline | None = None
     try:
-        if measure(document, report):
-            pipeline = _check(document, report)
+        small, plain = measure(_builtins(document, report), report)
+        pipeline = _check(plain, report) if small else None
     except TooManyProblems:
         pipeline = None
-    return Checked(pipeline=pipeline, problems=tuple(report.problems), offsets=tuple(report.offsets))
+    problems, offsets = tuple(report.problems), tuple(report.offsets)
+    return Checked(pipeline=pipeline, problems=problems, offsets=offsets)
+
+
+def _builtins(document: object, report: Report) -> object:
+    """What a GamePipeline stands for; anything else as it is."""
+    if not isinstance(document, GamePipeline):
+        return document
+    try:
+        return msgspec.to_builtins(document)
+    except (TypeError, ValueError, RecursionError, OverflowError) as exc:
+        report.error("GP104", f"the pipeline cannot be written as JSON: {str(exc)[:200]}", ())
+        return None
 
 
 def _check(document: object, report: Report) -> ResolvedPipeline | None:

@@ -6,7 +6,7 @@ Docker configuration when the step is about to run.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -29,7 +29,7 @@ from gamepipeline_events.spec.terms import (
 )
 
 
-class BindOptions(Written, kw_only=True):
+class BindOptions(Written, frozen=True, kw_only=True):
     """Options of a bind mount."""
 
     create_host_path: bool = True
@@ -37,21 +37,21 @@ class BindOptions(Written, kw_only=True):
     selinux: Literal["z", "Z"] | None = None
 
 
-class VolumeOptions(Written, kw_only=True):
+class VolumeOptions(Written, frozen=True, kw_only=True):
     """Options of a volume mount."""
 
     nocopy: bool = False
     subpath: Plain | None = None
 
 
-class TmpfsOptions(Written, kw_only=True):
+class TmpfsOptions(Written, frozen=True, kw_only=True):
     """Options of a tmpfs mount; ``mode`` as octal digits or the number they mean."""
 
     size: Bytes | None = None
     mode: Annotated[str | int, Meta(extra={"format": "mode"})] | None = None
 
 
-class VolumeMount(Written, kw_only=True):
+class VolumeMount(Written, frozen=True, kw_only=True):
     """A mount in the long form."""
 
     type: Literal["bind", "volume", "tmpfs"]
@@ -64,7 +64,7 @@ class VolumeMount(Written, kw_only=True):
     consistency: Plain | None = None
 
 
-class PortMapping(Written, kw_only=True):
+class PortMapping(Written, frozen=True, kw_only=True):
     """A port in the long form; ``published`` absent, empty or 0 means any free one."""
 
     target: PortText
@@ -76,7 +76,7 @@ class PortMapping(Written, kw_only=True):
     app_protocol: Plain | None = None
 
 
-class DeviceMapping(Written, kw_only=True):
+class DeviceMapping(Written, frozen=True, kw_only=True):
     """A device in the long form."""
 
     source: Plain
@@ -84,7 +84,7 @@ class DeviceMapping(Written, kw_only=True):
     permissions: Annotated[str, Meta(extra={"format": "permissions"})] | None = None
 
 
-class DeviceRequest(Written, kw_only=True):
+class DeviceRequest(Written, frozen=True, kw_only=True):
     """A GPU or another device by what it can do. Neither count nor ids: one."""
 
     capabilities: list[str] | None = None
@@ -94,7 +94,7 @@ class DeviceRequest(Written, kw_only=True):
     options: dict[str, str] | list[str] | None = None
 
 
-class ResourceLimits(Written, kw_only=True):
+class ResourceLimits(Written, frozen=True, kw_only=True):
     """Most that the container may use."""
 
     cpus: Cpus | None = None
@@ -102,33 +102,48 @@ class ResourceLimits(Written, kw_only=True):
     pids: Pids | None = None
 
 
-class Reservations(Written, kw_only=True):
+class Reservations(Written, frozen=True, kw_only=True):
     """What the container needs to have."""
 
     devices: list[DeviceRequest] | None = None
 
 
-class Resources(Written, kw_only=True):
+class Resources(Written, frozen=True, kw_only=True):
     """``deploy.resources``."""
 
     limits: ResourceLimits | None = None
     reservations: Reservations | None = None
 
 
-class Deploy(Written, kw_only=True):
+class Deploy(Written, frozen=True, kw_only=True):
     """``deploy``: of compose's many keys only the resources."""
 
     resources: Resources | None = None
 
 
-class Ulimit(Written, kw_only=True):
+Capability = Annotated[str, Meta(extra={"format": "capability"}, description="SYS_ADMIN, ALL")]
+Device = Annotated[
+    str,
+    Meta(extra={"format": "device"}, description="/dev/a[:/dev/b[:rwm]], or a CDI name: vendor/class=x"),
+]
+Host = Annotated[str, Meta(extra={"format": "host"}, description="name:address or name=address")]
+SecurityOption = Annotated[
+    str, Meta(extra={"format": "security_option"}, description="name:value, name=value, no-new-privileges")
+]
+Dns = Annotated[str, Meta(extra={"format": "address"}, description="An IP address")]
+
+
+LimitName = Annotated[str, Meta(extra={"format": "limit"})]
+
+
+class Ulimit(Written, frozen=True, kw_only=True):
     """Soft and hard limit; -1 means unlimited."""
 
     soft: Annotated[int, Meta(ge=-1)]
     hard: Annotated[int, Meta(ge=-1)]
 
 
-class Healthcheck(Written, kw_only=True):
+class Healthcheck(Written, frozen=True, kw_only=True):
     """How Docker finds out whether the container is healthy."""
 
     test: Words | None = None
@@ -140,14 +155,14 @@ class Healthcheck(Written, kw_only=True):
     disable: bool = False
 
 
-class SecretFile(Written, kw_only=True):
+class SecretFile(Written, frozen=True, kw_only=True):
     """A secret as a file in the container instead of an environment variable."""
 
     name: Name
     file: AbsolutePath | None = None
 
 
-class Artifacts(Written, kw_only=True):
+class Artifacts(Written, frozen=True, kw_only=True):
     """Files kept after the step; ``expire`` is how long."""
 
     paths: Annotated[list[Plain], Meta(min_length=1, max_length=1000)]
@@ -155,7 +170,7 @@ class Artifacts(Written, kw_only=True):
     expire: Duration | None = None
 
 
-class Container(Written, kw_only=True):
+class Container(Written, frozen=True, kw_only=True):
     """What a step runs. Every string may hold expressions such as ``${{ args.PORT }}``."""
 
     image: Image
@@ -180,8 +195,8 @@ class Container(Written, kw_only=True):
         ]
         | None
     ) = None
-    extra_hosts: list[str] | dict[str, str] | None = None
-    dns: str | list[str] | None = None
+    extra_hosts: list[Host] | dict[str, str] | None = None
+    dns: Dns | list[Dns] | None = None
     network_mode: Plain | None = None
     ports: list[str | int | PortMapping] | None = None
     expose: list[str | int] | None = None
@@ -190,7 +205,7 @@ class Container(Written, kw_only=True):
     tmpfs: str | list[str] | None = None
     shm_size: Annotated[Bytes, Meta(extra={"format": "shm"})] | None = None
 
-    devices: list[str | DeviceMapping] | None = None
+    devices: list[Device | DeviceMapping] | None = None
     gpus: Literal["all"] | list[DeviceRequest] | None = None
     deploy: Deploy | None = None
     cpus: Cpus | None = None
@@ -198,14 +213,14 @@ class Container(Written, kw_only=True):
     mem_limit: Memory | None = None
     memswap_limit: Swap | None = None
     pids_limit: Pids | None = None
-    ulimits: dict[str, Annotated[int, Meta(ge=-1)] | Ulimit] | None = None
+    ulimits: dict[LimitName, Annotated[int, Meta(ge=-1)] | Ulimit] | None = None
     sysctls: dict[str, str | int] | list[str] | None = None
     runtime: Plain | None = None
 
     privileged: bool = False
-    cap_add: list[Plain] | None = None
-    cap_drop: list[Plain] | None = None
-    security_opt: list[Plain] | None = None
+    cap_add: list[Capability] | None = None
+    cap_drop: list[Capability] | None = None
+    security_opt: list[SecurityOption] | None = None
     ipc: Plain | None = None
     pid: Plain | None = None
 
@@ -219,8 +234,8 @@ class Container(Written, kw_only=True):
         ]
         | None
     ) = None
-    labels: dict[str, Any] | list[str] | None = None
-    secrets: list[str | SecretFile] | None = None
+    labels: Variables | None = None
+    secrets: list[Name | SecretFile] | None = None
     artifacts: Artifacts | None = None
 
 

@@ -98,7 +98,7 @@ def variables(value: dict[str, Any] | list[Any]) -> dict[str, str | None]:
     return result
 
 
-def scalar(value: str | float | bool) -> str:
+def scalar(value: bool | float | str) -> str:  # noqa: FBT001 - the value itself, no switch
     """A JSON scalar as text: numbers as JSON writes them, ``true`` and ``false``."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -28,7 +28,7 @@ RETRY_CAUSES = (
 """Causes that ``retry.on`` may add: what can go differently the next time, and is not a system error."""
 
 
-class Retry(Written, kw_only=True):
+class Retry(Written, frozen=True, kw_only=True):
     """When a failed step is tried again."""
 
     limit: Annotated[int, Meta(ge=0, le=100, description="Retries: 2 means three attempts")] = 0
@@ -39,7 +39,7 @@ class Retry(Written, kw_only=True):
     on: list[Annotated[str, Meta(extra={"format": "cause"})]] | None = None
 
 
-class HttpProbe(Written, kw_only=True):
+class HttpProbe(Written, frozen=True, kw_only=True):
     """Ready when a GET answers; ``status`` absent: any from 200 to 399."""
 
     port: Port
@@ -47,13 +47,13 @@ class HttpProbe(Written, kw_only=True):
     status: Annotated[int, Meta(ge=100, le=599)] | None = None
 
 
-class TcpProbe(Written, kw_only=True):
+class TcpProbe(Written, frozen=True, kw_only=True):
     """Ready when a connection is accepted."""
 
     port: Port
 
 
-class Ready(Written, kw_only=True):
+class Ready(Written, frozen=True, kw_only=True):
     """How a service shows that it is ready: one of the six ways, and how long to try."""
 
     http: HttpProbe | None = None
@@ -67,7 +67,7 @@ class Ready(Written, kw_only=True):
     retries: Annotated[int, Meta(ge=0, le=100_000)] = 0
 
 
-class Step(Written, kw_only=True):
+class Step(Written, frozen=True, kw_only=True):
     """One container to run, or one service to start."""
 
     name: Text
@@ -84,17 +84,17 @@ class Step(Written, kw_only=True):
     lifetime: Literal["detached", "pipeline"] | None = None
 
 
-class ParameterSpec(Written, kw_only=True):
+class ParameterSpec(Written, frozen=True, kw_only=True):
     """A run-time argument in the map form of ``args``."""
 
     default: str | int | float | bool | None = None
     description: str | None = None
     enum: Annotated[list[str | int | float | bool], Meta(min_length=1, max_length=1000)] | None = None
-    pattern: Annotated[str, Meta(extra={"format": "regex"}, description="The whole value matches this")] | None = None
+    pattern: Annotated[str, Meta(extra={"format": "pattern"}, description="The whole value matches this")] | None = None
     required: bool | None = None
 
 
-class GamePipeline(Written, kw_only=True):
+class GamePipeline(Written, frozen=True, kw_only=True):
     """A pipeline document."""
 
     name: Annotated[Text, Meta(description="Any text")]
@@ -102,7 +102,7 @@ class GamePipeline(Written, kw_only=True):
     model: Annotated[str | int, Meta(description="A label of your own")] | None = None
     description: str | None = None
     envs: Annotated[list[Name], Meta(description="Variables of the node the steps may use")] | None = None
-    args: list[Name] | dict[str, ParameterSpec | None] | None = None
+    args: list[Name] | dict[Name, ParameterSpec | None] | None = None
     secrets: Annotated[list[Name], Meta(description="Variables of the node that are never shown")] | None = None
     pool: Annotated[Id, Meta(description="A pool or a node")] = "default"
     timeout: Annotated[Duration, Meta(description="From the start of the pipeline; default 24h")] = "24h"

@@ -17,8 +17,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of everything in a pipeline document as written. Defaults are left out of a document."""
 
     def document(self) -> dict[str, Any]:
-        """The plain JSON document: what a file would hold."""
-        document: dict[str, Any] = msgspec.to_builtins(self)
+        """The plain JSON document: what a file would hold. Raises TypeError for what is not JSON."""
+        document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return document
 
     def replace(self, **changes: Any) -> Self:

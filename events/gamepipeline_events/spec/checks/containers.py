@@ -1,16 +1,20 @@
-"""What only the whole container, or the whole step, can tell: keys that exclude each other,
-environment, ports, labels, sizes."""
+"""What only the whole container, or the whole step, can tell.
+
+Keys that exclude each other, the environment, labels, ports, and how large all that may be.
+"""
 
 from __future__ import annotations
 
+import posixpath
 from typing import Any
 
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec import forms
 from gamepipeline_events.spec.checks.formats import check_address, check_port
 from gamepipeline_events.spec.checks.mounts import check_mounts
-from gamepipeline_events.spec.checks.names import Names, check_bare
+from gamepipeline_events.spec.checks.names import Names, check_bare, check_secret_files
 from gamepipeline_events.spec.checks.report import Report, quoted
+from gamepipeline_events.spec.checks.resources import check_resources
 from gamepipeline_events.spec.expressions import OPEN, has_expression
 from gamepipeline_events.spec.script import ScriptError, build_script
 
@@ -19,6 +23,7 @@ MAX_VARIABLE = 32 * 1024
 MAX_ENVIRONMENT = 256 * 1024
 MAX_ARGUMENT = 120 * 1024
 OUR_LABELS = "io.gamepipeline."
+_SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh"})
 _READY_WAYS = ("http", "tcp", "log", "exec", "healthcheck", "running")
 
 
@@ -34,6 +39,7 @@ def check_step(step: dict[str, Any], path: Path, names: Names, report: Report) -
     check_container(container, place, report, service=service)
     for name, at in _bare_variables(container, place):
         check_bare(name, at, names, report)
+    check_secret_files(container, place, names, report)
 
 
 def check_container(container: dict[str, Any], path: Path, report: Report, *, service: bool) -> None:
@@ -42,6 +48,7 @@ def check_container(container: dict[str, Any], path: Path, report: Report, *, se
     _environment(container, path, report)
     _labels(container, path, report)
     _ports(container, path, report)
+    check_resources(container, path, report)
     check_mounts(container, path, report, workspace=not service)
 
 
@@ -87,7 +94,10 @@ def _commands(container: dict[str, Any], path: Path, report: Report) -> None:
 
 
 def _words(value: Any, path: Path, report: Report) -> None:
-    """``command`` or ``entrypoint``. An empty entrypoint clears the image's; an empty command is a mistake."""
+    """``command`` or ``entrypoint``.
+
+    An empty entrypoint clears the image's; an empty command would mean nothing.
+    """
     if not value and path[-1] == "command":
         report.error("GP105", "'command' is empty", path, "leave it out to run the image's own")
         return
@@ -96,10 +106,20 @@ def _words(value: Any, path: Path, report: Report) -> None:
     except ValueError as exc:
         report.error("GP105", f"'{path[-1]}' {exc}", path)
         return
+    _spliced(words, path, report)
     for word in words:
         if len(word.encode()) > MAX_ARGUMENT:
             message = f"an argument of '{path[-1]}' is longer than {MAX_ARGUMENT} bytes"
             report.error("GP106", message, path)
+
+
+def _spliced(words: list[str], path: Path, report: Report) -> None:
+    """Warn of a value that becomes text of a shell script: there it may become a command."""
+    program = posixpath.basename(words[0]) if words else ""
+    if program in _SHELLS and any(has_expression(word) for word in words[1:]):
+        message = f"the value of an expression becomes a part of the script {program} runs"
+        hint = "write 'commands', where a value is always data"
+        report.warn("GP304", message, path, hint)
 
 
 def _environment(container: dict[str, Any], path: Path, report: Report) -> None:

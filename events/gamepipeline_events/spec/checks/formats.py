@@ -14,13 +14,13 @@ from collections.abc import Callable
 from gamepipeline_events.catalog.names import CAUSES
 from gamepipeline_events.ids import is_id, is_name
 from gamepipeline_events.spec.checks.images import check_image
+from gamepipeline_events.spec.patterns import MAX_PATTERN, Pattern
 from gamepipeline_events.values import OutOfRange, seconds, size
 
 MIN_MEMORY = 6 * 2**20
 MAX_CPUS = 512
 MAX_PIDS = 4_194_304
 MAX_UID = 2**31 - 1
-MAX_PATTERN = 512
 MAX_PATH = 4096
 
 
@@ -151,6 +151,14 @@ def check_regex(value: object) -> None:
         raise OutOfRange(f"is not a regular expression: {exc}") from None
 
 
+def check_pattern(value: object) -> None:
+    """A regular expression that can be matched in linear time."""
+    try:
+        Pattern(str(value))
+    except ValueError as exc:
+        raise OutOfRange(str(exc)) from None
+
+
 def check_cause(value: object) -> None:
     """A cause of failure."""
     if value not in CAUSES:
@@ -175,6 +183,7 @@ FORMATS: dict[str, Callable[[object], None]] = {
     "user": check_user,
     "address": check_address,
     "regex": check_regex,
+    "pattern": check_pattern,
     "cause": check_cause,
     "platform": _pattern(
         r"[a-z0-9]{1,32}/[a-z0-9_]{1,32}(/[a-z0-9.]{1,32})?", "has not the form os/architecture: linux/amd64"
@@ -200,5 +209,17 @@ FORMATS: dict[str, Callable[[object], None]] = {
         r"no|always|unless-stopped|on-failure(:[0-9]{1,9})?",
         "is not one of no, always, unless-stopped, on-failure, on-failure:N",
     ),
+    "capability": _pattern(r"[A-Za-z_]{2,40}", "is not a capability: SYS_ADMIN, NET_RAW, ALL"),
+    "device": _pattern(
+        r"/[^:\0]*(:/[^:\0]*)?(:r?w?m?)?|[a-z0-9.-]+/[a-z0-9-]+=[A-Za-z0-9._:-]+",
+        "is not a device: /dev/a[:/dev/b[:rwm]], or a CDI name such as nvidia.com/gpu=0",
+    ),
+    "host": _pattern(r"[^\s:=]+[:=]\S+", "has not the form name:address"),
+    "limit": _pattern(
+        r"as|core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|rtprio|rttime"
+        r"|sigpending|stack",
+        "is not a limit: nofile, nproc, memlock, core, …",
+    ),
+    "security_option": _pattern(r"no-new-privileges|[a-z-]+[:=]\S+", "has not the form name:value or name=value"),
     "url_path": _pattern(r"/[!-~]{0,2047}", "is not a path of a URL: it begins with '/' and has no spaces"),
 }

@@ -20,10 +20,11 @@ MAX_BYTES = 512 * 1024
 _MAX_INT = 2**63
 
 
-def measure(document: object, report: Report) -> bool:
-    """Whether ``document`` may be walked; what speaks against it is in ``report``.
+def measure(document: object, report: Report) -> tuple[bool, Any]:
+    """Whether ``document`` may be walked, and what to walk; what speaks against it is in ``report``.
 
-    A value that is no JSON is recorded too, without being in the way of the rest.
+    A value that is no JSON is recorded too, without being in the way of the rest. What to walk is
+    a copy of plain dicts and lists, when the whole document is JSON.
     """
     pending: list[tuple[Path, Any]] = [((), document)]
     nodes, encodable = 0, True
@@ -32,19 +33,20 @@ def measure(document: object, report: Report) -> bool:
         nodes += 1
         if nodes > MAX_NODES:
             report.error("GP106", f"the document has more than {MAX_NODES} values", ())
-            return False
+            return False, None
         if len(path) > MAX_DEPTH:
             report.error("GP106", f"nested deeper than {MAX_DEPTH} levels", path[:MAX_DEPTH])
-            return False
+            return False, None
         if isinstance(value, dict):
             encodable &= _keys(value, path, report)
             pending.extend(((*path, key), inner) for key, inner in reversed(value.items()))
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             pending.extend(((*path, i), inner) for i, inner in reversed(list(enumerate(value))))
         elif why := _strange(value):
             encodable = False
-            report.error("GP105" if isinstance(value, int | float | str) else "GP104", why, path)
-    return not encodable or _small_enough(document, report)
+            code = "GP105" if isinstance(value, int | float | str) else "GP104"
+            report.error(code, f"the value {why}", path)
+    return _plain(document, report) if encodable else (True, document)
 
 
 def _keys(value: dict[Any, Any], path: Path, report: Report) -> bool:
@@ -64,6 +66,11 @@ def is_key(key: object) -> bool:
     return isinstance(key, str) and not _strange(key)
 
 
+def is_strange(value: object) -> bool:
+    """Whether a scalar cannot be part of a document."""
+    return bool(_strange(value))
+
+
 def _strange(value: object) -> str:
     """Why a scalar cannot be part of a document; empty when it can."""
     if value is None or isinstance(value, bool):
@@ -79,9 +86,10 @@ def _strange(value: object) -> str:
     return f"is {kind_of(value)}, which JSON does not have"
 
 
-def _small_enough(document: object, report: Report) -> bool:
-    size = len(msgspec.json.encode(document))
-    if size > MAX_BYTES:
-        report.error("GP106", f"the document has {size} bytes as JSON; at most {MAX_BYTES} are allowed", ())
-        return False
-    return True
+def _plain(document: object, report: Report) -> tuple[bool, Any]:
+    encoded = msgspec.json.encode(document)
+    if len(encoded) <= MAX_BYTES:
+        return True, msgspec.json.decode(encoded)
+    message = f"the document has {len(encoded)} bytes as JSON; at most {MAX_BYTES} are allowed"
+    report.error("GP106", message, ())
+    return False, None

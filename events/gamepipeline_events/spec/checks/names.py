@@ -8,7 +8,7 @@ from gamepipeline_events.problems import Path
 from gamepipeline_events.spec.checks.order import Order
 from gamepipeline_events.spec.checks.report import Report, quoted
 from gamepipeline_events.spec.checks.shape import Use
-from gamepipeline_events.spec.expressions import Reference
+from gamepipeline_events.spec.expressions import has_expression
 
 NO_SECRETS = frozenset({"image", "hostname", "container_name", "labels", "volumes"})
 """Fields of a container that everyone can see."""
@@ -95,9 +95,7 @@ def _secret_place(use: Use, report: Report) -> None:
 def _output(use: Use, order: Order, before: dict[str, set[str]], report: Report) -> None:
     reference = use.reference
     step = str(reference.step)
-    place = use.path[1]
-    assert isinstance(place, int)
-    own = order.ids[place]
+    own = order.ids[int(use.path[1])]
     if step not in order.needs:
         message = f"there is no step {quoted(step)}"
         hint = report.guess(step, order.needs)
@@ -119,6 +117,12 @@ def check_bare(name: str, path: Path, names: Names, report: Report) -> None:
         report.error("GP301", f"the variable {quoted(name)} is not declared", path, hint)
 
 
-def reference_names(uses: list[Use]) -> set[Reference]:
-    """The distinct references in ``uses``."""
-    return {use.reference for use in uses}
+def check_secret_files(container: dict[str, Any], path: Path, names: Names, report: Report) -> None:
+    """The secrets a container wants as files are declared as secrets."""
+    for index, entry in enumerate(container.get("secrets", ())):
+        name = entry.get("name") if isinstance(entry, dict) else entry
+        if name is None or has_expression(name) or name in names.declared["secrets"]:
+            continue
+        hint = report.guess(name, names.declared["secrets"]) or f"add {name} to 'secrets'"
+        message = f"the secret {quoted(name)} is not declared"
+        report.error("GP301", message, (*path, "secrets", index), hint)

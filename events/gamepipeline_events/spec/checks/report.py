@@ -12,7 +12,7 @@ MAX_GUESSES = 50
 """Looking for similar words is slow; past this many unknown ones it is hostility, not a slip."""
 
 
-class TooManyProblems(Exception):  # noqa: N818 - stops the check, is no fault of anyone's code
+class TooManyProblems(Exception):
     """The report is full."""
 
 
@@ -65,29 +65,28 @@ def quoted(value: object, limit: int = 60) -> str:
         if not text.isprintable():
             text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
         return f"'{text}'"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and value.bit_length() > 128:
-        return "a number of more than 38 digits"
-    if isinstance(value, int | float):
-        return str(value)
-    return kind_of(value)
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() if value.bit_length() > 128:
+            return "a number of more than 38 digits"
+        case int() | float():
+            return str(value)
+        case _:
+            return kind_of(value)
+
+
+_KINDS: dict[type, str] = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+}
 
 
 def kind_of(value: object) -> str:
     """What JSON calls ``value``, in words."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return f"a {type(value).__name__}"
+    return _KINDS.get(type(value), f"a {type(value).__name__}")

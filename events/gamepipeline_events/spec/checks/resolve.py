@@ -89,7 +89,7 @@ def _retry(retry: dict[str, Any]) -> RetryPolicy:
 
 
 def _ready(ready: dict[str, Any]) -> Readiness:
-    kind = next((kind for kind in _PROBES if ready.get(kind)), "running")
+    kind: ReadyKind = next((kind for kind in _PROBES if ready.get(kind)), "running")
     probe: dict[str, Any] = ready.get(kind, {}) if kind in ("http", "tcp") else {}
     return Readiness(
         kind=kind,

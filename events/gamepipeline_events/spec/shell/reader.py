@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from gamepipeline_events.spec.shell.line import HereDocument, Line
 
 Quoting = Literal["unquoted", "double", "single", "comment"]
 Items = list["str | int"]
@@ -22,19 +22,10 @@ ASSIGN = "put the value into a variable first, x=${{ … }}, and use that"
 _BLANKS = " \t"
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _SPECIAL = frozenset("@*#?$!-")
-_OPENERS = frozenset("if then else elif do while until ! { } done fi".split())  # noqa: SIM905 - reads as one
 
 
-class Unclear(Exception):  # noqa: N818 - what follows in the script is unclear
+class Unclear(Exception):
     """From here on shells would read the script differently, or it is too deep to follow."""
-
-
-class HereDocument(msgspec.Struct):
-    """A here-document whose body begins at the next line; ``literal``: its delimiter is quoted."""
-
-    delimiter: str
-    literal: bool
-    strip_tabs: bool
 
 
 class Reader:
@@ -173,7 +164,7 @@ class Reader:
             if item in ("'", '"', "\\", "#") and item != "#":
                 raise Unclear("it stands behind quotes in arithmetic, which shells read differently")
             open_parentheses += (item == "(") - (item == ")")
-            if item == "`" or item == "$" or isinstance(item, int):
+            if item in {"`", "$"} or isinstance(item, int):
                 self.in_double(item)
         self.depth -= 1
         self.refusing = before
@@ -331,7 +322,7 @@ class Reader:
                     self.refuse(item, why, fix)
 
     def crossed(self, start: int, document: HereDocument, item: str | int) -> None:
-        """Shells differ when the delimiter's line stands inside a ``$(…)`` of the body or behind a ``\\``."""
+        """Raise Unclear when the delimiter's line stands in a ``$(…)`` or behind a backslash: shells differ."""
         here = self.at
         for place in range(start, here):
             if self.items[place : place + 1] == ["\n"]:
@@ -353,71 +344,3 @@ class Reader:
             return True
         self.at = start
         return False
-
-
-class Line:
-    """Where in a command the reader is: enough to know ``case`` when it sees it."""
-
-    def __init__(self) -> None:
-        self.word: list[str | int] = []
-        self.at_command = True
-        self.open: list[str] = []  # "(", and of a case: "subject", "in", "pattern", "body"
-        self.documents: list[HereDocument] = []
-        self._loop = ""  # after "for": "name", then "do"
-
-    def end_word(self) -> None:
-        """A word is over, if there was one."""
-        if not self.word:
-            return
-        word = "".join(str(item) for item in self.word)
-        self.word = []
-        top = self.open[-1] if self.open else ""
-        if top == "subject":
-            self.open[-1] = "in"
-        elif top == "in":
-            self.open[-1] = "pattern"
-        elif top == "pattern":
-            if word == "esac":
-                self.open.pop()
-                self.at_command = True
-        elif self._loop:
-            self._loop, self.at_command = ("do", False) if self._loop == "name" else ("", word == "do")
-        elif self.at_command:
-            self._first_word(word, top)
-
-    def _first_word(self, word: str, top: str) -> None:
-        if word == "case":
-            self.open.append("subject")
-        elif word == "esac" and top == "body":
-            self.open.pop()
-            return
-        elif word == "for":
-            self._loop = "name"
-        self.at_command = word in _OPENERS
-
-    def separator(self) -> None:
-        """A new command begins."""
-        if not self.open or self.open[-1] not in ("subject", "in", "pattern"):
-            self.at_command = True
-            if self._loop != "name":
-                self._loop = ""
-
-    def redirected(self) -> None:
-        """A redirection: what follows is no keyword."""
-        self.at_command = False
-
-    def operator(self, item: str) -> None:
-        """One of ``; ;; & | ( )``."""
-        top = self.open[-1] if self.open else ""
-        if top == "pattern":
-            if item == ")":
-                self.open[-1] = "body"
-                self.at_command = True
-            return
-        if item == ";;" and top == "body":
-            self.open[-1] = "pattern"
-        elif item == "(":
-            self.open.append("(")
-        elif item == ")" and top == "(":
-            self.open.pop()
-        self.separator()
