@@ -18,6 +18,9 @@ _STREAMS: dict[int, Literal["stdout", "stderr"]] = {0: "stdout", 1: "stdout", 2:
 _MAX_FRAME = 16 * 1024 * 1024
 _BILLION = 1_000_000_000
 
+PIECE = 16 * 1024
+"""The daemon cuts longer lines into pieces of this size."""
+
 
 class BrokenFrame(Exception):
     """The bytes are no frame, or ended inside of one."""
@@ -53,6 +56,26 @@ class FrameDecoder:
         """Say that no more bytes come. Raises BrokenFrame when a frame is not complete."""
         if self._rest:
             raise BrokenFrame(f"the stream ended inside a frame, after {len(self._rest)} bytes")
+
+
+class LineEnds:
+    """Gives back the newline that the log driver ``local`` of older daemons drops at the end of a long line.
+
+    A line longer than PIECE comes in pieces of exactly that size and a shorter last one. That
+    driver keeps the last one without its newline, so the next line would grow onto it. A short
+    piece without a newline that is followed by another one of its stream was the end of a line;
+    at the end of the log it stays as it is, because then nobody can tell.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, str] = {}
+
+    def mend(self, frame: LogFrame) -> list[LogFrame]:
+        """``frame``, after the newline that was missing before it."""
+        time = self._open.pop(frame.stream, None)
+        if len(frame.data) < PIECE and not frame.data.endswith(b"\n"):
+            self._open[frame.stream] = frame.time
+        return [frame] if time is None else [LogFrame(time, frame.stream, b"\n"), frame]
 
 
 def nanoseconds(time: str) -> int:

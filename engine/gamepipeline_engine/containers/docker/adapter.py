@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -40,6 +39,7 @@ from gamepipeline_engine.containers.resume import Resume
 _REMOVAL = 60.0
 _STOP_MARGIN = 60.0
 _CREATE_TRIES = 5
+_ALIVE = frozenset({"running", "paused"})
 
 
 class DockerContainers:
@@ -156,9 +156,12 @@ class DockerContainers:
                 return None
             if found.started_at is None:
                 raise ValueError(f"{name} was never started: waiting for it has no meaning")
-            if found.state not in {"running", "paused"}:
+            if found.state == "removing":
+                await self._until_removed("wait", found)
+            elif found.state in _ALIVE:
+                await self._wait_once(name, found.id)
+            else:
                 return found
-            await self._wait_once(name, found.id)
 
     async def _wait_once(self, name: str, container_id: str) -> None:
         """Until the container stops once; a restart policy may revive it."""
@@ -179,7 +182,7 @@ class DockerContainers:
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""
         found = await self._own("stop", name)
-        if found is None or found.state not in {"running", "paused"}:
+        if found is None or found.state not in _ALIVE:
             return found
         seconds = max(0, math.ceil(grace))
         path = f"containers/{found.id}/stop"
@@ -192,11 +195,12 @@ class DockerContainers:
         return await self._until_stopped(name)
 
     async def _until_stopped(self, name: str) -> ContainerView | None:
+        found = await self._show("stop", name)
         async for _ in _pauses("stop", name):
+            if found is None or found.state not in _ALIVE:
+                break
             found = await self._show("stop", name)
-            if found is None or found.state not in {"running", "paused"}:
-                return found
-        raise AssertionError("unreachable")
+        return found
 
     async def remove(self, name: str) -> None:
         """See the port."""
@@ -216,6 +220,13 @@ class DockerContainers:
     async def _until_gone(self, operation: str, found: ContainerView) -> None:
         async for _ in _pauses(operation, found.name):
             if await self._show(operation, found.id) is None:
+                return
+
+    async def _until_removed(self, operation: str, found: ContainerView) -> None:
+        """Until a removal that somebody began is done, or has failed and left it dead."""
+        async for _ in _pauses(operation, found.name):
+            after = await self._show(operation, found.id)
+            if after is None or after.state != "removing":
                 return
 
     async def logs(self, name: str, *, since: str | None = None, follow: bool = False) -> AsyncIterator[LogFrame]:
@@ -256,10 +267,10 @@ class DockerContainers:
             raise DaemonError("read_file", name, 404, "the container is gone", "container_lost")
         return await archive.read_file(self._client, found, path, limit)
 
-    async def list(self, labels: Mapping[str, str]) -> builtins.list[ContainerView]:
+    async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
         """See the port."""
         rows = await self._rows(labels)
-        views = await together(*(self._show("list", row["Id"]) for row in rows))
+        views = await together(*(self._show("find", row["Id"]) for row in rows))
         return [view for view in views if view is not None]
 
     async def prepare(self, pipeline_id: str, labels: Mapping[str, str], *, workspace: bool) -> None:
@@ -276,7 +287,7 @@ class DockerContainers:
         """See the port."""
         await self._workspace.dispose(pipeline_id, network=network)
 
-    async def leftovers(self) -> builtins.list[Leftover]:
+    async def leftovers(self) -> list[Leftover]:
         """See the port."""
         params = {"filters": json.dumps({"label": [f"{REALM}={self._realm}"]})}
         networks = await self._client.json("leftovers", "networks", "GET", "networks", params=params)
@@ -292,12 +303,12 @@ class DockerContainers:
         await self._images.close()
         await self._client.close()
 
-    async def _rows(self, labels: Mapping[str, str]) -> builtins.list[dict[str, Any]]:
+    async def _rows(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         wanted = {**labels, REALM: self._realm}
         filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
         params = {"all": "1", "filters": json.dumps(filters)}
         path = "containers/json"
-        rows: builtins.list[dict[str, Any]] = await self._client.json("list", "containers", "GET", path, params=params)
+        rows: list[dict[str, Any]] = await self._client.json("find", "containers", "GET", path, params=params)
         return rows
 
     async def _show(self, operation: str, name: str) -> ContainerView | None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from gamepipeline_engine.containers.docker.client import DockerClient
-from gamepipeline_engine.containers.frames import BrokenFrame, FrameDecoder, since_parameter
+from gamepipeline_engine.containers.frames import BrokenFrame, FrameDecoder, LineEnds, since_parameter
 from gamepipeline_engine.containers.port import DaemonUnreachable, LogFrame
 
 
@@ -19,13 +19,14 @@ async def read(
         params["follow"] = "1"
     if since is not None:
         params["since"] = since_parameter(since)
-    decoder = FrameDecoder()
+    decoder, ends = FrameDecoder(), LineEnds()
     path = f"containers/{container_id}/logs"
     try:
         async with client.stream("logs", name, "GET", path, params=params) as response:
             async for data in response.content.iter_any():
-                for frame in decoder.feed(data):
-                    yield frame
+                for piece in decoder.feed(data):
+                    for frame in ends.mend(piece):
+                        yield frame
             decoder.finish()
     except BrokenFrame as exc:
         raise DaemonUnreachable("logs", name, str(exc)) from exc

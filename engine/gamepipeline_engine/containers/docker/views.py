@@ -38,7 +38,7 @@ def container_view(found: Json) -> ContainerView:
         image_id=str(found.get("Image") or ""),
         created_at=wire_time(found["Created"]) or "",
         started_at=wire_time(state.get("StartedAt")),
-        finished_at=wire_time(state.get("FinishedAt")),
+        finished_at=_finished(status, state),
         exit_code=code if status in {"exited", "dead"} or restarting or refused else None,
         oom_killed=bool(state.get("OOMKilled")),
         error=error,
@@ -58,6 +58,14 @@ def _status(state: Json) -> tuple[ContainerState, bool]:
         if status == known:
             return known, False
     raise ValueError(f"unknown state of a container: {status!r:.40}")
+
+
+def _finished(status: ContainerState, state: Json) -> str | None:
+    """When it ended. The daemon dates a start after the fact, so a short run may seem to end before it."""
+    finished, started = wire_time(state.get("FinishedAt")), wire_time(state.get("StartedAt"))
+    if finished is None or started is None or status not in {"exited", "dead"}:
+        return finished
+    return max(finished, started)
 
 
 def _health(state: Json) -> str | None:

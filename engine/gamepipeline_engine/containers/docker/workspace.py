@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gamepipeline_engine.containers.docker.client import DockerClient
-from gamepipeline_engine.containers.docker.together import together
 from gamepipeline_engine.containers.names import KIND, PIPELINE, REALM, network_name, volume_name
 from gamepipeline_engine.containers.port import DaemonError
 
@@ -29,6 +28,7 @@ SEED = "seed"
 
 MOUNT = "/workspace"
 _UNPACK = 600.0
+_AGAIN = 0.05
 _TAR = {"Content-Type": "application/x-tar"}
 
 
@@ -46,7 +46,10 @@ class DockerWorkspace:
             work = [self._network(network_name(pipeline_id), labels)]
             if workspace:
                 work.append(self._volume(pipeline_id, labels))
-            await together(*work)
+            # Each to its end even when the other fails: cut short, a helper would be left behind.
+            for outcome in await asyncio.gather(*work, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
 
     async def fill(self, pipeline_id: str, archive: bytes) -> None:
         """See the port."""
@@ -58,8 +61,7 @@ class DockerWorkspace:
     async def dispose(self, pipeline_id: str, *, network: bool) -> None:
         """See the port. What is foreign is left without a word: nothing of ours is there."""
         async with self._locks[pipeline_id]:
-            await self._remove_helpers(pipeline_id)
-            await self._remove_volume(volume_name(pipeline_id))
+            await self._remove_volume(pipeline_id)
             if network:
                 for found in await self._networks("dispose", network_name(pipeline_id)):
                     if found["Labels"].get(REALM) == self._realm:
@@ -111,15 +113,22 @@ class DockerWorkspace:
         found = await self._client.json(operation, name, "GET", f"volumes/{name}")
         self._refuse_foreign(operation, name, [found])
 
-    async def _remove_volume(self, name: str) -> None:
-        path = f"volumes/{name}"
-        try:
-            found = await self._client.json("dispose", name, "GET", path)
-            if (found.get("Labels") or {}).get(REALM) == self._realm:
-                await self._client.json("dispose", name, "DELETE", path)
-        except DaemonError as exc:
-            if exc.status != 404:
-                raise
+    async def _remove_volume(self, pipeline_id: str) -> None:
+        name = volume_name(pipeline_id)
+        while True:
+            helpers = await self._remove_helpers(pipeline_id)
+            try:
+                found = await self._client.json("dispose", name, "GET", f"volumes/{name}")
+                if (found.get("Labels") or {}).get(REALM) == self._realm:
+                    await self._client.json("dispose", name, "DELETE", f"volumes/{name}")
+            except DaemonError as exc:
+                # In use by a helper that appeared meanwhile, or by one whose removal goes on: again.
+                if exc.status == 409 and (helpers or await self._helpers(pipeline_id)):
+                    await asyncio.sleep(_AGAIN)
+                    continue
+                if exc.status != 404:
+                    raise
+            return
 
     def _refuse_foreign(self, operation: str, name: str, found: list[dict[str, Any]]) -> None:
         if any((one.get("Labels") or {}).get(REALM) != self._realm for one in found):
@@ -147,13 +156,18 @@ class DockerWorkspace:
         finally:
             await self._remove_helper(made["Id"])
 
-    async def _remove_helpers(self, pipeline_id: str) -> None:
-        """Remove what an engine that died in the middle left: it would keep the volume in use."""
+    async def _helpers(self, pipeline_id: str) -> list[str]:
         wanted = [f"{REALM}={self._realm}", f"{PIPELINE}={pipeline_id}", f"{KIND}={SEED}"]
         params = {"all": "1", "filters": json.dumps({"label": wanted})}
-        path = "containers/json"
-        for row in await self._client.json("dispose", pipeline_id, "GET", path, params=params):
-            await self._remove_helper(row["Id"])
+        rows = await self._client.json("dispose", pipeline_id, "GET", "containers/json", params=params)
+        return [row["Id"] for row in rows]
+
+    async def _remove_helpers(self, pipeline_id: str) -> bool:
+        """Remove what a call that was cut short left: it would keep the volume in use. Whether there was any."""
+        helpers = await self._helpers(pipeline_id)
+        for one in helpers:
+            await self._remove_helper(one)
+        return bool(helpers)
 
     async def _remove_helper(self, container_id: str) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import io
 import math
 import tarfile
@@ -212,9 +211,9 @@ class FakeContainers:
             content = found.read(path)
             return None if content is None else content[: limit + 1]
 
-    async def list(self, labels: Mapping[str, str]) -> builtins.list[ContainerView]:
+    async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
         """See the port."""
-        async with self._call("list", ""):
+        async with self._call("find", ""):
             wanted = {**labels, REALM: self._realm}
             return [
                 self._view(found) for found in self.daemon.containers.values() if wanted.items() <= found.labels.items()
@@ -275,10 +274,10 @@ class FakeContainers:
         if found is not None and found.labels.get(REALM) == self._realm:
             del things[name]
 
-    async def leftovers(self) -> builtins.list[Leftover]:
+    async def leftovers(self) -> list[Leftover]:
         """See the port."""
         async with self._call("leftovers", ""):
-            found: builtins.list[tuple[_Kind, str, Machine | Thing]] = [
+            found: list[tuple[_Kind, str, Machine | Thing]] = [
                 *(("container", name, one) for name, one in self.daemon.containers.items()),
                 *(("network", name, one) for name, one in self.daemon.networks.items()),
                 *(("volume", name, one) for name, one in self.daemon.volumes.items()),

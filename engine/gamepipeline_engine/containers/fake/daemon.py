@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.containers.fake.clock import ScaledClock
@@ -194,9 +194,13 @@ class FakeDaemon:
 
     # --- hands --------------------------------------------------------------------------------
 
-    def add_foreign(self, name: str) -> Machine:
-        """Somebody else's container of that name."""
-        return self.add(name, {"Image": BUSYBOX, "Cmd": ["true"]}, {})
+    def add_foreign(self, name: str, kind: Literal["container", "network", "volume"] = "container") -> None:
+        """Somebody else's thing of that name."""
+        if kind == "container":
+            self.add(name, {"Image": BUSYBOX, "Cmd": ["true"]}, {})
+        else:
+            things = self.networks if kind == "network" else self.volumes
+            things[name] = Thing({}, self.clock.now())
 
     def remove_by_hand(self, name: str) -> None:
         """``docker rm -f``."""

@@ -14,7 +14,7 @@ from gamepipeline_engine.containers.fake.process import (
     shelled,
     stops_on_error,
 )
-from gamepipeline_engine.containers.fake.script import REFUSALS, FakeScript, Stream
+from gamepipeline_engine.containers.fake.script import REFUSALS, FakeScript, Stream, missing_command
 from gamepipeline_engine.containers.frames import daemon_time
 from gamepipeline_engine.containers.port import ContainerState, ContainerView, LogFrame
 from gamepipeline_events import Endpoint
@@ -81,7 +81,9 @@ class Machine:
         """The cause for which its start will be refused."""
         if self.script is not None:
             return self.script.start_error
-        return "command_not_found" if self._program is None else None
+        # An init is always there; it reports the missing command itself, once it runs.
+        missing = self._program is None and not self.host_config.get("Init")
+        return "command_not_found" if missing else None
 
     @property
     def wake(self) -> datetime | None:
@@ -105,7 +107,9 @@ class Machine:
         self._revive = None
         if self.script is not None:
             self._process = scripted(self.script, self, now)
-        elif self._program is not None:
+        elif self._program is None:
+            self._process = scripted(missing_command(self._command[0]), self, now)
+        else:
             self._process = shelled(
                 self._program,
                 dict(self._env),
@@ -184,14 +188,15 @@ class Machine:
     def write(self, stream: Stream, data: bytes) -> None:
         """Output: whole lines and full buffers become frames, the rest waits."""
         time = self._process.time if self._process is not None else self.created
-        text = self._rest[stream] + data
-        while text:
-            end = text.find(b"\n", 0, CHUNK) + 1
-            if not end and len(text) < CHUNK:
+        text, at = self._rest[stream] + data, 0
+        while at < len(text):
+            end = text.find(b"\n", at, at + CHUNK) + 1
+            if not end and len(text) - at < CHUNK:
                 break
-            piece, text = text[: end or CHUNK], text[end or CHUNK :]
-            self._frame(stream, piece, time)
-        self._rest[stream] = text
+            end = end or at + CHUNK
+            self._frame(stream, text[at:end], time)
+            at = end
+        self._rest[stream] = text[at:]
 
     def read(self, path: str) -> bytes | None:
         """A file of its own or of a volume."""

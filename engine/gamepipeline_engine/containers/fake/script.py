@@ -73,6 +73,12 @@ REFUSALS: dict[str, tuple[int, int, str]] = {
 """Cause of a refused start: HTTP status, the exit code and the words the daemon keeps."""
 
 
+def missing_command(name: str) -> FakeScript:
+    """What Docker's init does with a command that does not exist."""
+    text = f"[FATAL tini (7)] exec {name} failed: No such file or directory\n"
+    return FakeScript(exit_code=127, output=(FakeOutput(text.encode(), "stderr"),))
+
+
 def complete(reference: str) -> str:
     """``reference`` with a tag or digest."""
     name = reference.rpartition("/")[2]
