@@ -24,6 +24,9 @@ from gamepipeline_projections.reading.records import JournalUnavailable, Recorde
 REQUEST_LIMIT = 2.0
 """Seconds that one request may take."""
 
+LOOK = 0.2
+"""Seconds between looks at the connection while nothing comes."""
+
 NO_MESSAGE = 10037
 CONSUMER_NOT_FOUND = 10014
 
@@ -124,6 +127,7 @@ class Inbox:
         self._waiting: deque[Msg] = deque()
         self._arrived = asyncio.Event()
         self._subscription: Subscription | None = None
+        self._connection = nc.stats["reconnects"]
 
     async def __aenter__(self) -> Self:
         try:
@@ -150,11 +154,21 @@ class Inbox:
             raise JournalUnavailable(f"{subject}: {explain(error)}") from error
 
     async def get(self, within: float) -> Msg:
-        """The next answer. Raises TimeoutError when none comes ``within`` seconds."""
-        if not self._waiting:
+        """The next answer. Raises TimeoutError when none comes ``within`` seconds.
+
+        Raises JournalUnavailable when the connection is another one than that of the requests:
+        then no answer will come.
+        """
+        while not self._waiting:
+            if not self._nc.is_connected or self._nc.stats["reconnects"] != self._connection:
+                raise JournalUnavailable("the connection was lost")
+            if within <= 0:
+                raise TimeoutError
             self._arrived.clear()
-            async with asyncio.timeout(within):
-                await self._arrived.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(within, LOOK)):
+                    await self._arrived.wait()
+            within -= LOOK
         return self._waiting.popleft()
 
     async def _take(self, message: Msg) -> None:

@@ -20,9 +20,6 @@ BATCH = 256
 BATCH_BYTES = 16 * 1024 * 1024
 EXPIRES = 30.0
 HEARTBEAT = 5.0
-LOOK = 0.5
-"""Seconds between looks at the connection while nothing comes."""
-
 INACTIVE = 30.0
 """Seconds after which the server removes a consumer nobody pulls from."""
 
@@ -45,27 +42,18 @@ class Tail:
 
     async def messages(self) -> AsyncGenerator[Recorded, None]:
         """Messages for ever. Raises TailBroken or JournalUnavailable when it cannot go on."""
-        nc = self._api.nc
-        reconnects = nc.stats["reconnects"]
         try:
             await self._create()
-            async with Inbox(nc) as inbox:
+            async with Inbox(self._api.nc) as inbox:
                 wanted = 0
-                silent = 0.0
                 while True:
                     if wanted == 0:
                         await self._pull(inbox)
                         wanted = BATCH
                     try:
-                        message = await inbox.get(LOOK)
+                        message = await inbox.get(2 * HEARTBEAT)
                     except TimeoutError:
-                        silent += LOOK
-                        if not nc.is_connected or nc.stats["reconnects"] != reconnects:
-                            raise TailBroken("the connection was lost") from None
-                        if silent >= 2 * HEARTBEAT + LOOK:
-                            raise TailBroken("no heartbeat") from None
-                        continue
-                    silent = 0.0
+                        raise TailBroken("no heartbeat") from None
                     status = status_of(message)
                     if status:
                         wanted = self._control(message, status, wanted)
