@@ -39,6 +39,11 @@ class PresenceUnknown(Exception):
 class Presence(Protocol):
     """The records, for one process."""
 
+    @property
+    def replaced(self) -> str | None:
+        """Instance of the daemon whose node record this process took over: its pipelines are ours to resume."""
+        ...
+
     async def renew(self) -> bool:
         """Say that this process lives. False: a newer daemon has this node's name. Raises PresenceUnknown."""
         ...
@@ -77,6 +82,12 @@ class KeyValuePresence:
         self._payload = msgspec.json.encode(record)
         self._kv: KeyValue | None = None
         self._owns_node = False
+        self._replaced: str | None = None
+
+    @property
+    def replaced(self) -> str | None:
+        """See the port."""
+        return self._replaced
 
     async def renew(self) -> bool:
         """See the port."""
@@ -103,6 +114,8 @@ class KeyValuePresence:
             await kv.update(key, self._payload, entry.revision)
         except KeyWrongLastSequenceError:
             return not self._owns_node or await self._renew_node(kv)
+        if holder is not None and holder.instance != self._record.instance:
+            self._replaced = holder.instance
         self._owns_node = True
         return True
 
@@ -147,7 +160,7 @@ class KeyValuePresence:
                 await kv.create(key, self._payload)
                 return True
             holder = self._decode(entry.value)
-            if holder is not None and holder.instance != self._record.instance:
+            if holder is not None and not await self._may_replace(holder.instance):
                 return False
             await kv.update(key, self._payload, entry.revision)
         except (KeyWrongLastSequenceError, APIError):
@@ -155,6 +168,9 @@ class KeyValuePresence:
         except _FAULTS as exc:
             raise PresenceUnknown(str(exc) or type(exc).__name__) from exc
         return True
+
+    async def _may_replace(self, instance: str) -> bool:
+        return instance in {self._record.instance, self._replaced} or not await self.alive(instance)
 
     async def leave_watch(self, pipeline_id: str) -> None:
         """See the port."""

@@ -144,6 +144,8 @@ class LogPump:
             "stderr": LineSplitter("stderr", self._masker()),
         }
         self._dropped_lines = self._dropped_bytes = 0
+        # What an interrupted reading had taken and not published comes again.
+        self._pending, self._pending_bytes = [], 0
         frames = self._containers.logs(self._container, since=self._seen.since(), follow=follow)
         # Not a TaskGroup: its end would wait for the flusher, which has none of its own.
         flusher = asyncio.ensure_future(self._flush_often()) if follow else None  # noqa: TID251

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from gamepipeline_engine.core.actions import Action
+from gamepipeline_engine.core.actions import Action, Dispose
 from gamepipeline_engine.core.deadlines import next_deadline
 from gamepipeline_engine.core.inputs import Input, Tick
 from gamepipeline_engine.core.plan import plan
 from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_engine.runner.actions import Desk, perform
+from gamepipeline_engine.runner.dispose import sweep_away
 from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.writer import Writer
 from gamepipeline_projections.state import PipelineState
@@ -60,6 +61,7 @@ class Runner:
     async def watch(self) -> None:
         """After the end: until no service of the pipeline is left, then remove what it leaves."""
         await self._loop(lambda state: not state.live_services())
+        await sweep_away(Desk(self._host, self._writer, Dispose(), self.tell))
 
     async def tell(self, observed: Input, causation: str | None = None) -> None:
         """Hand in an input; returns once what follows from it is stored. Raises NotRunning."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Any
 
 import structlog
 
@@ -148,7 +149,7 @@ class Supervisor:
             failpoint("after_fetch")
             self.busy()
             self._starting += 1
-            group.create_task(self._take(delivery, group))
+            _spawn(group, self._take(delivery, group))
 
     async def _take(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
         """One delivered command, from its first look to its end."""
@@ -189,7 +190,7 @@ class Supervisor:
         """Whether an owned pipeline may change hands: let go, or its engine is gone, and its daemon is ours."""
         if state.docker != self._host.docker and any(step.attempt for step in state.steps.values()):
             return False
-        if state.released or state.engine == self._host.instance:
+        if state.released or state.engine in {self._host.instance, self._presence.replaced}:
             return True
         try:
             return not await self._presence.alive(state.engine or "")
@@ -209,7 +210,7 @@ class Supervisor:
             run.watching = True
             with contextlib.suppress(PresenceUnknown):
                 await self._presence.take_watch(pipeline_id)
-            group.create_task(self._watch(run))
+            _spawn(group, self._watch(run))
 
     async def _watch(self, run: Run) -> None:
         pipeline_id = run.writer.state.id
@@ -249,12 +250,12 @@ class Supervisor:
         if state.phase in ACTIVE and state.docker == self._host.docker and await self._may_take(state):
             run = self._runs[pipeline_id] = Run(self._host, writer, None)
             self.busy()
-            group.create_task(self._resume(run, group))
+            _spawn(group, self._resume(run, group))
         elif state.terminal and self._is_here(state) and await self._presence.take_watch(pipeline_id):
             run = self._runs[pipeline_id] = Run(self._host, writer, None)
             run.watching = True
             self.busy()
-            group.create_task(self._watch(run))
+            _spawn(group, self._watch(run))
 
     def _is_here(self, state: PipelineState) -> bool:
         """Whether a service of a finished pipeline lives on this daemon."""
@@ -273,3 +274,11 @@ class Supervisor:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
             self.busy()
+
+
+def _spawn(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+    """Start ``work``, unless the process is on its way out: then what it would do is left to the next one."""
+    try:
+        group.create_task(work)
+    except RuntimeError:
+        work.close()
