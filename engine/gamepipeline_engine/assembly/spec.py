@@ -80,5 +80,6 @@ def _check_formats(container: Container) -> None:
     """A value that came out of an expression meets the rules of one that was written."""
     for name, form in _FORMATS.items():
         value = getattr(container, name)
-        if value is not None:
-            checked(form, value, (*WHERE, name))
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                checked(form, one, (*WHERE, name))
