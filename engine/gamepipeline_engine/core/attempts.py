@@ -192,7 +192,21 @@ def on_attempt_failed(state: PipelineState, observed: AttemptFailed, now: dateti
         message=observed.message,
         hint=HINTS.get(observed.cause) or hint_for([observed.message]),
     )
-    return _failed(state, step, diagnosis, observed, now)
+    failed = _failed(state, step, diagnosis, observed, now)
+    if observed.cause in DOCKER_FAULTS and not failed.will_retry and ("docker_error", step.id) not in state.alerts:
+        return AlertRaised(
+            severity="critical",
+            alert="docker_error",
+            summary=f"Docker calls for step {step.id} keep failing: {observed.message}",
+            details={"step": step.id, "attempt": step.attempt, "cause": observed.cause},
+        )
+    return failed
+
+
+DOCKER_FAULTS = frozenset(
+    {"image_pull", "container_create", "container_start", "no_space", "daemon_unreachable", "device_unavailable"}
+)
+"""Errors that tell of the node's Docker, not of the pipeline; that they stay after all retries is worth an alert."""
 
 
 HINTS: dict[str, str] = {

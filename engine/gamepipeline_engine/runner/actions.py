@@ -41,6 +41,8 @@ async def perform(action: Action, desk: Desk) -> None:
         log.exception("action failed", action=repr(action), pipeline=desk.state.id)
         await desk.error("engine_error", f"{type(exc).__name__}: {exc}", {"operation": type(action).__name__})
         if isinstance(action, RunAttempt):
+            # Before the attempt is called failed nothing of it may run on.
+            await desk.change(lambda: desk.host.containers.remove(desk.container))
             await desk.report(
                 AttemptFailed(
                     step=action.step,

@@ -66,7 +66,7 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
 async def end_attempt(action: EndAttempt, desk: Desk) -> None:
     """Stop the attempt's container, if there is one that ran, and take its result."""
     containers = desk.host.containers
-    view = await desk.reach(lambda: containers.inspect(desk.container))
+    view = await desk.observe(lambda: containers.inspect(desk.container))
     if view is None or view.started_at is None:
         if view is not None:
             await desk.change(lambda: containers.remove(desk.container))
@@ -101,7 +101,7 @@ class _Refused(Exception):
 async def _attach_or_run(desk: Desk) -> ContainerView | None:
     """The container, running or ended; None when it is gone although its start is on record."""
     containers = desk.host.containers
-    view = await desk.reach(lambda: containers.inspect(desk.container))
+    view = await desk.observe(lambda: containers.inspect(desk.container))
     if view is None:
         if desk.step_state.phase == "running":
             return None
@@ -206,7 +206,7 @@ async def _report_lost(desk: Desk) -> None:
 
 async def _until_exit(desk: Desk) -> ContainerView | None:
     """The container's final view; a stream that breaks is no exit."""
-    return await desk.reach(lambda: desk.host.containers.wait(desk.container))
+    return await desk.observe(lambda: desk.host.containers.wait(desk.container))
 
 
 async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) -> None:
@@ -250,7 +250,7 @@ async def close_log(desk: Desk, pump: LogPump) -> None:
 
 async def _outputs(desk: Desk) -> dict[str, str]:
     path = f"/workspace/.gamepipeline/{desk.step}.{desk.attempt}.out"
-    raw = await desk.reach(lambda: desk.host.containers.read_file(desk.container, path, OUTPUT_LIMIT))
+    raw = await desk.observe(lambda: desk.host.containers.read_file(desk.container, path, OUTPUT_LIMIT))
     outputs, problems = parse_outputs(raw or b"")
     for problem in problems:
         await desk.error("engine_error", problem, {"operation": "outputs", "object": path})

@@ -9,7 +9,7 @@ import structlog
 
 from gamepipeline_engine.assembly import StepContext
 from gamepipeline_engine.containers.names import container_name
-from gamepipeline_engine.containers.port import DaemonUnreachable
+from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.actions import Action
 from gamepipeline_engine.core.inputs import Input, LogsLost
 from gamepipeline_engine.core.specs import known_values, spec_of
@@ -115,6 +115,17 @@ class Desk:
                     )
                 await self.host.clock.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
+
+    async def observe(self, call: Callable[[], Awaitable[T]]) -> T:
+        """As ``reach``, for a question: an answer that is an error says nothing about a container either."""
+
+        async def once() -> T:
+            try:
+                return await call()
+            except DaemonError as exc:
+                raise DaemonUnreachable(exc.operation, exc.subject, exc.message) from exc
+
+        return await self.reach(once)
 
     async def change(self, call: Callable[[], Any]) -> Any:
         """As ``reach``, for a call that changes something: a cancellation waits until it is through."""

@@ -18,7 +18,7 @@ async def sweep_away(desk: Desk, keep: tuple[str, ...] = ()) -> None:
     """Remove all of the pipeline's but the current containers of the steps in ``keep`` and their network."""
     containers, state = desk.host.containers, desk.state
     kept = {container_name(state.id, step, state.steps[step].attempt) for step in keep}
-    for view in await desk.reach(lambda: containers.find({PIPELINE: state.id})):
+    for view in await desk.observe(lambda: containers.find({PIPELINE: state.id})):
         if view.name not in kept:
             name = view.name
             await desk.change(lambda name=name: containers.remove(name))  # type: ignore[misc]

@@ -18,7 +18,7 @@ async def watch_service(action: WatchService, desk: Desk) -> None:
     """Until the service ends by itself. Its log goes on, its restarts are recorded."""
     containers = desk.host.containers
     while True:
-        view = await desk.reach(lambda: containers.inspect(desk.container))
+        view = await desk.observe(lambda: containers.inspect(desk.container))
         if view is None:
             await desk.report(ServiceGone(step=action.step, exit_code=None))
             return
@@ -42,7 +42,7 @@ async def _follow_once(desk: Desk) -> None:
 async def _wait_some(desk: Desk) -> None:
     containers = desk.host.containers
     try:
-        await desk.reach(lambda: containers.wait(desk.container))
+        await desk.observe(lambda: containers.wait(desk.container))
     except ValueError:  # it is between two of its lives
         await desk.host.clock.sleep(1.0)
 
@@ -73,7 +73,7 @@ async def _record_end(desk: Desk, view: ContainerView) -> None:
 async def end_service(action: EndService, desk: Desk) -> None:
     """Stop it, read its log to the end, remove it; only then is it on record as stopped."""
     containers = desk.host.containers
-    view = await desk.reach(lambda: containers.inspect(desk.container))
+    view = await desk.observe(lambda: containers.inspect(desk.container))
     final: ContainerView | None = None
     if view is not None:
         pump = await desk.open_pump()
