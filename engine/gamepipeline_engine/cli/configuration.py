@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gamepipeline_engine.config import Config
 
 
-def nats_table() -> dict[str, Any]:
-    """The ``[nats]`` table in the form that ``resolve_target`` takes. Raises ConfigError."""
+def nats_table(config: Config) -> dict[str, Any]:
+    """The ``[nats]`` table in the form that ``resolve_target`` takes."""
     import msgspec
 
-    from gamepipeline_engine.config import load_config
-
-    return msgspec.structs.asdict(load_config().nats)
+    return msgspec.structs.asdict(config.nats)

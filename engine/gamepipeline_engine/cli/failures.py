@@ -51,6 +51,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("gamepipeline_engine.config.ConfigError", Exit.INFRASTRUCTURE),
     Kind("gamepipeline_events.errors.Invalid", Exit.USAGE),
     Kind("gamepipeline_events.errors.BadInput", Exit.USAGE),
+    Kind("gamepipeline_events.errors.GamePipelineError", Exit.INFRASTRUCTURE),
     Kind("nats.errors.Error", Exit.INFRASTRUCTURE, "see `gamepipeline doctor`"),
     Kind("nats.js.errors.Error", Exit.INFRASTRUCTURE, "see `gamepipeline doctor`"),
     Kind("builtins.OSError", Exit.INFRASTRUCTURE),

@@ -94,6 +94,26 @@ def args_option(function: F) -> F:
     )(function)
 
 
+def env_options(function: F) -> F:
+    """``--env K=V`` and ``--env-file F``, repeatable, as ``envs`` and ``env_files``."""
+    function = click.option(
+        "--env-file",
+        "env_files",
+        multiple=True,
+        metavar="F",
+        type=click.Path(exists=True, dir_okay=False),
+        help="A file of K=V lines with variables; repeatable.",
+    )(function)
+    return click.option(
+        "--env",
+        "envs",
+        multiple=True,
+        metavar="K=V",
+        callback=parse_pairs,
+        help="A variable that the pipeline lists under envs or secrets; repeatable.",
+    )(function)
+
+
 def file_argument(function: F) -> F:
     """FILE: the pipeline file."""
     return click.argument("file", type=click.Path(dir_okay=False))(function)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gamepipeline_engine.broker.embedded import EmbeddedServer
-from gamepipeline_engine.broker.streams import Topology, provision
+from gamepipeline_engine.broker.streams import StreamOptions, Topology, provision
+from gamepipeline_engine.cli.configuration import nats_table
 from gamepipeline_engine.cli.exits import CliError, Exit
 from gamepipeline_engine.cli.options import Settings
+from gamepipeline_engine.config import load_config
 from gamepipeline_projections.connection import connect
 from gamepipeline_projections.reading import EventReader, JournalUnavailable, LogReader
 from gamepipeline_projections.reading.api import ApiRefused, StreamApi
@@ -53,30 +55,27 @@ class Session:
         return StreamApi(self.client, stream)
 
 
-def find_target(settings: Settings, env: Mapping[str, str] | None = None) -> Target | None:
-    """The NATS that is meant; None for the embedded one. Raises BrokerError, ConfigError."""
-    env = os.environ if env is None else env
-    from gamepipeline_engine.cli.configuration import nats_table
-
-    return resolve_target(settings.nats, nats_table(), env)
-
-
 @asynccontextmanager
-async def open_session(settings: Settings, *, write: bool = False) -> AsyncIterator[Session]:
-    """A session for the length of a block.
+async def open_session(settings: Settings, *, write: bool = False, create: bool = True) -> AsyncIterator[Session]:
+    """A session for the length of a block. Raises BrokerError, ConfigError.
 
     The streams of the embedded server are created when they are missing; on another server that
-    is done only to ``write``, because who only reads may lack the right.
+    is done only to ``write``, because who only reads may lack the right. ``create`` False: nobody
+    looks whether they are there.
     """
-    target = find_target(settings)
+    config = load_config()
+    target = resolve_target(settings.nats, nats_table(config), os.environ)
     topology = Topology()
+    options = StreamOptions(ack_wait=config.timing.ack_wait)
     if target is not None:
         async with _connected(target, topology, embedded=False) as session:
-            await _look(session, write=write)
+            if create:
+                await _look(session, options, write=write)
             yield session
         return
-    async with EmbeddedServer().use() as url, _connected(url, topology, embedded=True) as session:
-        await provision(session.client.jetstream(), topology)
+    async with await EmbeddedServer().acquire() as lease, _connected(lease.url, topology, embedded=True) as session:
+        if create:
+            await provision(session.client.jetstream(), topology, replace(options, room=lease.room))
         yield session
 
 
@@ -89,14 +88,14 @@ async def _connected(target: Target | str, topology: Topology, *, embedded: bool
         await client.close()
 
 
-async def _look(session: Session, *, write: bool) -> None:
+async def _look(session: Session, options: StreamOptions, *, write: bool) -> None:
     """Somebody else's server: the streams are there, or are made now, or one line says so."""
     stream = session.topology.events
     try:
         await session.api(stream).request(f"STREAM.INFO.{stream}", {})
     except ApiRefused as refused:
         if write:
-            await provision(session.client.jetstream(), session.topology)
+            await provision(session.client.jetstream(), session.topology, options)
             return
         fix = "start `gamepipeline engine` once, it creates the streams"
         raise CliError(Exit.INFRASTRUCTURE, f"{stream}: {refused.description}", fix) from refused

@@ -11,7 +11,7 @@ from gamepipeline_projections import PipelineStatus, StepStatus
 
 def status_text(status: PipelineStatus) -> str:
     """What is known of a pipeline: facts, steps, services."""
-    facts = "".join(f"{name:<10} {clean(value)}\n" for name, value in _facts(status))
+    facts = "".join(f"{name}: {clean(value)}\n" for name, value in _facts(status))
     steps = columns(("STEP", "STATUS", "ATTEMPT", "TOOK", "DETAIL"), map(_step, status.steps))
     services = [_service(step) for step in status.steps if step.service is not None]
     text = f"{facts}\n{steps}"

@@ -25,6 +25,7 @@ from gamepipeline_engine.cli.places import state_folder
 
 if TYPE_CHECKING:
     from gamepipeline_engine.cli.session import Session
+    from gamepipeline_engine.presence import Record
 
 READY_WITHIN = 30.0
 """Seconds for a background engine to serve; a server with a large store needs most of them."""
@@ -69,17 +70,20 @@ async def ensure_engine(session: Session, settings: Settings) -> Background | No
 
     On somebody else's NATS their engines do that. None when nothing had to be done.
     """
-    if not session.embedded or await presences(session):
+    if not session.embedded or await present(session):
         return None
     return await start_engine(settings, name=f"watch-{_realm_name(settings)}")
 
 
-async def presences(session: Session) -> int:
-    """How many engines say in the nodes bucket that they serve."""
-    from gamepipeline_engine.cli.lookup import list_subjects
+async def present(session: Session) -> list[Record]:
+    """The engines that say that they live; none when nobody can say."""
+    from gamepipeline_engine.presence import KeyValuePresence, PresenceUnknown, Record
 
-    bucket = session.topology.nodes
-    return len(await list_subjects(session, f"KV_{bucket}", f"$KV.{bucket}.>"))
+    nobody = Record(instance="", node="", docker="", pools=(), daemon=False)
+    try:
+        return await KeyValuePresence(session.client, session.topology.nodes, nobody).present()
+    except PresenceUnknown:
+        return []
 
 
 async def _spawn(settings: Settings, pools: Sequence[str], log: Path, lock: int) -> None:

@@ -1,0 +1,121 @@
+"""``gamepipeline engine``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gamepipeline_engine.cli.options import Settings, nats_option
+
+if TYPE_CHECKING:
+    from gamepipeline_engine.config import Config
+    from gamepipeline_engine.engine import GamePipelineEngine
+
+
+@click.command("engine")
+@click.option("--node", metavar="N", help="Name of this node (else the configuration's, else the host name).")
+@click.option("--pool", "pools", multiple=True, metavar="P", help="A pool to serve; repeatable.")
+@click.option("--capacity", type=click.IntRange(1, 1000), metavar="K", help="Pipelines at once.")
+@click.option("--config", "config_file", metavar="F", type=click.Path(dir_okay=False), help="Configuration (TOML).")
+@click.option("--until-idle", is_flag=True, help="End when no pipeline runs and no service is watched.")
+@click.option("--background", is_flag=True, hidden=True)
+@nats_option
+def command(
+    node: str | None,
+    pools: tuple[str, ...],
+    capacity: int | None,
+    config_file: str | None,
+    *,
+    until_idle: bool,
+    background: bool,
+) -> None:
+    """Serve pools of pipelines on this node, until SIGTERM or SIGINT.
+
+    Prints {"ready":true,...} on stdout once it serves; its log goes to stderr, as JSON lines. At
+    the end it lets its pipelines go: their containers run on, the next engine takes them up.
+    """
+    from gamepipeline_engine.cli.loop import run_async
+    from gamepipeline_engine.cli.running.logging import log_to_stderr
+    from gamepipeline_engine.config import load_config
+
+    log_to_stderr()
+    config = with_options(load_config(config_file), node, pools, capacity)
+    engine = _make(config, Settings.current(), private=background)
+    run_async(_serve(engine, until_idle=until_idle))
+
+
+def with_options(config: Config, node: str | None, pools: tuple[str, ...], capacity: int | None) -> Config:
+    """The configuration with what the command line says instead. Raises click.UsageError."""
+    import msgspec
+
+    chosen = {"name": node, "pools": pools or None, "capacity": capacity}
+    try:
+        changed = msgspec.structs.replace(config.node, **{key: value for key, value in chosen.items() if value})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return msgspec.structs.replace(config, node=changed)
+
+
+def _make(config: Config, settings: Settings, *, private: bool) -> GamePipelineEngine:
+    """An engine for the node, or (``private``) one that only takes up what its starter leaves behind."""
+    from gamepipeline_engine.engine import GamePipelineEngine
+    from gamepipeline_engine.variables import run_variables
+
+    if not private:
+        return GamePipelineEngine(config, nats_url=settings.nats)
+    # It goes on for a `run` of the same person, so it offers what that would have: the caller's environment.
+    variables = run_variables(config.variables, os.environ)
+    return GamePipelineEngine(config, private=True, nats_url=settings.nats, variables=variables)
+
+
+async def _serve(engine: GamePipelineEngine, *, until_idle: bool) -> None:
+    import msgspec
+
+    from gamepipeline_engine.cli.who import actor
+
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a terminal that closes does not end a daemon
+    await _unless(asked, engine.start())
+    try:
+        if not asked.is_set():
+            ready = {
+                "ready": True,
+                "node": engine.node,
+                "pools": engine.pools,
+                "instance": engine.instance,
+                "realm": engine.realm,
+                "started_by": actor(),
+            }
+            click.echo(msgspec.json.encode(ready))
+            await _until(asked, engine, until_idle=until_idle)
+    finally:
+        await engine.stop()
+
+
+async def _unless(asked: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:
+    """Finish ``start``, or give it up when somebody asks for the end meanwhile."""
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(start)
+        asking = group.create_task(asked.wait())
+        await asyncio.wait({starting, asking}, return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
+        asking.cancel()
+
+
+async def _until(asked: asyncio.Event, engine: GamePipelineEngine, *, until_idle: bool) -> None:
+    """Until somebody asks, nothing is left to do (``until_idle``), or serving fails: that is raised."""
+    async with asyncio.TaskGroup() as group:
+        ends = {group.create_task(asked.wait()), group.create_task(engine.serve_until_stopped())}
+        if until_idle:
+            ends.add(group.create_task(engine.idle()))
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for one in ends:
+            one.cancel()
