@@ -147,7 +147,17 @@ class MemoryCommandQueue:
 
     def __init__(self, commands: MemoryCommands | None = None) -> None:
         self.commands = commands if commands is not None else MemoryCommands()
-        self.away = False
+        self._away = False
+
+    @property
+    def away(self) -> bool:
+        """Whether the server is out of this queue's reach."""
+        return self._away
+
+    @away.setter
+    def away(self, value: bool) -> None:
+        self._away = value
+        self.commands.wake()
 
     def check_reach(self) -> None:
         """Raise QueueUnavailable when cut off."""
@@ -199,6 +209,17 @@ class MemoryCommandQueue:
         ]
         return self._queued(max(found, key=lambda entry: entry.sequence)) if found else None
 
+    async def waiting(self) -> list[CommandSubject]:
+        """As the port says."""
+        self.check_reach()
+        subjects = self.commands.subjects
+        prefix = subjects.commands_of("execute").removesuffix(">")
+        return [
+            subjects.parse_command(entry.subject)
+            for entry in self.commands.entries.values()
+            if entry.subject.startswith(prefix)
+        ]
+
     async def remove(self, queued: Queued) -> bool:
         """As the port says."""
         self.check_reach()
@@ -207,12 +228,12 @@ class MemoryCommandQueue:
     async def _next(self, prefixes: Collection[str], within: float) -> MemoryDelivery | None:
         deadline = time.monotonic() + within
         while True:
-            self.check_reach()
-            entry = self.commands.take(prefixes)
+            entry = None if self.away else self.commands.take(prefixes)
             if entry is not None:
                 return MemoryDelivery(self, entry)
             left = deadline - time.monotonic()
             if left <= 0:
+                self.check_reach()
                 return None
             await self.commands.change(min(left, self.commands.next_return()))
 

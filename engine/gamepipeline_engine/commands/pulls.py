@@ -19,7 +19,7 @@ from nats.aio.subscription import Subscription
 from gamepipeline_engine.commands.queue_port import QueueUnavailable
 from gamepipeline_projections.reading.api import BROKEN, explain, status_of
 
-_LOOK = 0.5
+_LOOK = 0.2
 _SHORTEST = 0.05
 _SECOND = 1_000_000_000
 
@@ -49,7 +49,7 @@ class Pulls:
     async def next(self, consumers: Collection[str], within: float) -> Msg | None:
         """A message of one of ``consumers``, None when none comes ``within`` seconds.
 
-        Raises QueueUnavailable when the server cannot be asked, ConsumerGone when one of them
+        Raises QueueUnavailable when the server could not be asked all that time, ConsumerGone when one of them
         does not exist any more.
         """
         waiter = _Waiter(consumers)
@@ -72,17 +72,23 @@ class Pulls:
             self._subscription = None
 
     async def _wait(self, waiter: _Waiter, deadline: float) -> None:
-        """Return when ``waiter`` has a message or its time is up."""
-        await self._subscribe()
+        """Return when ``waiter`` has a message or its time is up; a server that is away has that time too."""
         loop = asyncio.get_running_loop()
         while waiter.message is None and (left := deadline - loop.time()) > 0:
-            await self._request(waiter.consumers, left)
+            away: QueueUnavailable | None = None
+            try:
+                await self._subscribe()
+                await self._request(waiter.consumers, left)
+            except QueueUnavailable as error:
+                away = error
             waiter.changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, _LOOK)):
                     await waiter.changed.wait()
             if waiter.failed is not None:
                 raise waiter.failed
+            if away is not None and (self._nc.is_closed or loop.time() >= deadline):
+                raise away
 
     async def _subscribe(self) -> None:
         if self._subscription is None:

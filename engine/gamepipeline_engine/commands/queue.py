@@ -17,6 +17,7 @@ from gamepipeline_engine.broker.consumers import (
     execute_consumer,
     stop_consumer,
 )
+from gamepipeline_engine.broker.errors import ProvisioningFailed
 from gamepipeline_engine.broker.streams import StreamOptions, Topology
 from gamepipeline_engine.commands.pulls import ConsumerGone, Pulls
 from gamepipeline_engine.commands.queue_port import (
@@ -49,7 +50,7 @@ LIMIT = 5.0
 ANSWER = 2.0
 """Seconds to wait for the answer to a hold or an ack."""
 
-_PAUSE = 0.05
+_PAUSE = 0.1
 _NO_SUCH_MESSAGE = {10043, 10057, 10037}
 """Message not found; deleting it failed; no message found."""
 
@@ -152,17 +153,26 @@ class JetStreamCommandQueue:
 
     async def next_execute(self, pools: Collection[str], within: float = 5.0) -> JetStreamDelivery | None:
         """As the port says."""
-        await self.prepare(pools)
+        await self._ensure(pools, within)
         return await self._next([f"execute_{pool}" for pool in pools], within)
 
     async def next_control(self, within: float = 5.0) -> JetStreamDelivery | None:
         """As the port says."""
-        await self.prepare(())
+        await self._ensure((), within)
         return await self._next([CANCEL, STOP], within)
 
     async def queued(self, pipeline_id: str) -> Queued | None:
         """As the port says."""
         return self._queued(await self._last(self._subjects.pipeline_execute(pipeline_id)))
+
+    async def waiting(self) -> list[CommandSubject]:
+        """As the port says."""
+        js = self._nc.jetstream(timeout=self._limit)
+        try:
+            info = await js.stream_info(self._topology.commands, subjects_filter=self._subjects.commands_of("execute"))
+        except BROKEN as error:
+            raise QueueUnavailable(str(error) or type(error).__name__) from error
+        return [self._subjects.parse_command(subject) for subject in info.state.subjects or ()]
 
     async def remove(self, queued: Queued) -> bool:
         """As the port says."""
@@ -178,11 +188,20 @@ class JetStreamCommandQueue:
             raise QueueUnavailable(str(error)) from error
         return True
 
+    async def _ensure(self, pools: Collection[str], within: float) -> None:
+        """As ``prepare``, but a server that does not answer is no reason to give up for good."""
+        try:
+            await self.prepare(pools)
+        except (ProvisioningFailed, *BROKEN) as error:
+            await asyncio.sleep(min(within, _PAUSE))
+            raise QueueUnavailable(explain(error)) from error
+
     async def _next(self, consumers: Collection[str], within: float) -> JetStreamDelivery | None:
         try:
             message = await self._pulls.next(consumers, min(within, 5.0))
         except ConsumerGone as gone:
             self._ready.discard(gone.consumer)
+            await asyncio.sleep(min(within, _PAUSE))
             raise
         return None if message is None else JetStreamDelivery(self._nc, message)
 

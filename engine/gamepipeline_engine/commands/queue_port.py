@@ -134,16 +134,21 @@ class CommandQueue(Protocol):
     async def next_execute(self, pools: Collection[str], within: float = 5.0) -> Delivery | None:
         """The next execute command of one of ``pools``, None when none comes ``within`` seconds.
 
-        The caller has a slot for it. Raises QueueUnavailable.
+        The caller has a slot for it. Raises QueueUnavailable, when the queue does not answer only
+        after ``within``: so a loop around it does not spin.
         """
         ...
 
     async def next_control(self, within: float = 5.0) -> Delivery | None:
-        """The next cancel or stop command, None when none comes ``within`` seconds. Raises QueueUnavailable."""
+        """The next cancel or stop command, None when none comes ``within`` seconds. Raises as ``next_execute``."""
         ...
 
     async def queued(self, pipeline_id: str) -> Queued | None:
         """The pipeline's execute command, while it waits or somebody works on it. Raises QueueUnavailable."""
+        ...
+
+    async def waiting(self) -> list[CommandSubject]:
+        """The execute commands that wait or that somebody works on, of all pools. Raises QueueUnavailable."""
         ...
 
     async def remove(self, queued: Queued) -> bool:
