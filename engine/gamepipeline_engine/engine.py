@@ -49,7 +49,9 @@ class GamePipelineEngine:
 
     ``config`` as in the node's configuration file. ``pools``: other pools than the configured
     ones; ``private``: only these, not the node's own name, and never as the node's daemon (what
-    ``run`` does). ``variables``: where envs and secrets come from; default: the configuration.
+    ``run`` does). ``daemon``: whether it is the node's engine, the one that a newer engine of the
+    same node name replaces; default: unless private. ``variables``: where envs and secrets come
+    from; default: the configuration.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class GamePipelineEngine:
         variables: NodeVariables | None = None,
         policy: Policy | None = None,
         private: bool = False,
+        daemon: bool | None = None,
         nats_url: str | None = None,
         actor: str | None = None,
     ) -> None:
@@ -67,6 +70,7 @@ class GamePipelineEngine:
         self.node = config.node.name
         self.instance = new_id()
         self._private = private
+        self._daemon = not private if daemon is None else daemon
         chosen = tuple(pools) if pools is not None else config.node.pools
         self.pools = chosen if private else tuple(dict.fromkeys((*chosen, self.node)))
         self._variables = variables
@@ -136,6 +140,7 @@ class GamePipelineEngine:
                 pools=self.pools,
                 capacity=self.config.node.capacity,
                 reject=self._reject,
+                sweeps=not self._private,
             )
             await self._begin(self._supervisor, opened)
         except BaseException:
@@ -148,7 +153,7 @@ class GamePipelineEngine:
             node=self.node,
             docker=opened.daemon.id,
             pools=self.pools,
-            daemon=not self._private,
+            daemon=self._daemon,
         )
 
     async def _begin(self, supervisor: Supervisor, opened: Connections) -> None:
@@ -264,6 +269,13 @@ class GamePipelineEngine:
                 raise Invalid([Problem(code=e.code, message=e.message, path=()) for e in event.data.errors])
             break
         return pipeline_id
+
+    async def resume(self, id: str) -> None:  # noqa: A002 - the contract's name
+        """Go on with a pipeline whose process died. Raises NotFound, Conflict when it is not to be resumed here."""
+        status = await self.get_status(id)
+        assert self._supervisor is not None  # noqa: S101 - connections are open, so it is there
+        if not status.terminal and not await self._supervisor.resume(id):
+            raise Conflict(id, "it belongs to another process that lives, or to another Docker daemon")
 
     async def cancel_pipeline(self, id: str, reason: str) -> None:  # noqa: A002 - the contract's name
         """Ask for the end of a pipeline; returns once the request is stored. Raises NotFound.

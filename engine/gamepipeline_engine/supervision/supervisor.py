@@ -19,6 +19,7 @@ from gamepipeline_engine.presence import Presence, PresenceUnknown
 from gamepipeline_engine.runner import Fenced, Host, Writer
 from gamepipeline_engine.supervision.control import Control
 from gamepipeline_engine.supervision.intake import Intake
+from gamepipeline_engine.supervision.private import is_adoptable, is_bound, is_private
 from gamepipeline_engine.supervision.run import Run
 from gamepipeline_events import BadInput, GamePipelineError, Subjects
 from gamepipeline_events.ids import is_id
@@ -55,8 +56,10 @@ class Supervisor:
         pools: Collection[str],
         capacity: int,
         reject: Callable[[str, str, str], Awaitable[None]],
+        sweeps: bool = True,
     ) -> None:
         self._host = host
+        self._sweeps = sweeps
         self._queue = queue
         self._presence = presence
         self._subjects = subjects
@@ -66,8 +69,10 @@ class Supervisor:
         self._intake = Intake(host, subjects)
         self.control = Control(host, queue, subjects, self.find, reject)
         self._runs: dict[str, Run] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._starting = 0
-        self._quiet_rounds = 0
+        self._quiet_fetches = 0
+        self._quiet_sweeps = 0
         self._stopping = False
 
     def find(self, pipeline_id: str) -> Run | None:
@@ -76,20 +81,23 @@ class Supervisor:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing runs, nothing is watched, and a whole round of looking found nothing."""
-        return not self._runs and not self._starting and self._quiet_rounds >= 2
+        """Whether nothing runs, nothing is watched, and looking everywhere found nothing to do."""
+        looked = self._quiet_fetches > 0 and (self._quiet_sweeps > 0 or not self._sweeps)
+        return looked and not self._runs and not self._starting
 
     def busy(self) -> None:
         """Something is about to come: whoever waits for quiet waits for another round."""
-        self._quiet_rounds = 0
+        self._quiet_fetches = self._quiet_sweeps = 0
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Until cancelled. Raises Evicted, and what makes going on senseless."""
         await self._beat_once()
         async with asyncio.TaskGroup() as group:
-            await self._sweep(group)
+            self._group = group
+            if self._sweeps:
+                await self._sweep(group)
+                group.create_task(self._sweep_often(group))
             group.create_task(self._beat())
-            group.create_task(self._sweep_often(group))
             group.create_task(self.control.serve())
             group.create_task(self._fetch(group))
             ready()
@@ -144,7 +152,7 @@ class Supervisor:
                 if delivery is None:
                     self._slots.release()
             if delivery is None:
-                self._quiet_rounds += 1
+                self._quiet_fetches += 1
                 continue
             failpoint("after_fetch")
             self.busy()
@@ -203,14 +211,23 @@ class Supervisor:
         await run.runner.run()
         failpoint("before_ack")
         run.writer.epoch = None
-        if run.delivery is not None:
-            await run.delivery.ack()
-            run.delivery = None
+        await self._done_with_command(run)
         if run.writer.state.live_services():
             run.watching = True
             with contextlib.suppress(PresenceUnknown):
                 await self._presence.take_watch(pipeline_id)
             _spawn(group, self._watch(run))
+
+    async def _done_with_command(self, run: Run) -> None:
+        """Ack it, or remove it where another process had fetched it."""
+        if run.delivery is not None:
+            await run.delivery.ack()
+            run.delivery = None
+            return
+        with contextlib.suppress(QueueUnavailable):  # who fetches it later finds a finished pipeline and acks
+            queued = await self._queue.queued(run.writer.state.id)
+            if queued is not None and queued.sequence == run.writer.state.command_seq:
+                await self._queue.remove(queued)
 
     async def _watch(self, run: Run) -> None:
         pipeline_id = run.writer.state.id
@@ -232,34 +249,70 @@ class Supervisor:
             await self._sweep(group)
 
     async def _sweep(self, group: asyncio.TaskGroup) -> None:
-        """Find the pipelines that have containers here and nobody to look after them."""
+        """Find the pipelines nobody looks after: by their containers here, and by commands nobody can fetch."""
         try:
-            found = await self._host.containers.leftovers()
-        except (DaemonUnreachable, DaemonError) as exc:
-            log.warning("the daemon cannot be looked at", why=str(exc))
+            found = [one.labels.get(PIPELINE, "") for one in await self._host.containers.leftovers()]
+            found += [one.pipeline_id for one in await self._queue.waiting() if is_adoptable(one.pool or "")]
+            settled = True
+            for pipeline_id in dict.fromkeys(found):
+                if is_id(pipeline_id) and pipeline_id not in self._runs:
+                    settled = await self._look_after(pipeline_id, group) and settled
+        except (DaemonUnreachable, DaemonError, QueueUnavailable, JournalError, PresenceUnknown) as exc:
+            log.warning("no look round", why=str(exc))
             return
-        for pipeline_id in dict.fromkeys(one.labels.get(PIPELINE, "") for one in found):
-            if is_id(pipeline_id) and pipeline_id not in self._runs:
-                with contextlib.suppress(JournalError, PresenceUnknown, GamePipelineError):
-                    await self._adopt(pipeline_id, group)
+        if settled:
+            self._quiet_sweeps += 1
 
-    async def _adopt(self, pipeline_id: str, group: asyncio.TaskGroup) -> None:
+    async def _look_after(self, pipeline_id: str, group: asyncio.TaskGroup) -> bool:
+        """Take a pipeline up if it needs somebody. False: it needs somebody soon, but another process has it still."""
         writer = Writer(self._host, pipeline_id)
-        await writer.catch_up()
+        try:
+            await writer.catch_up()
+        except GamePipelineError as exc:
+            log.warning("history cannot be read", pipeline=pipeline_id, why=str(exc))
+            return True
         state = writer.state
-        if state.phase in ACTIVE and state.docker == self._host.docker and await self._may_take(state):
-            run = self._runs[pipeline_id] = Run(self._host, writer, None)
-            self.busy()
-            _spawn(group, self._resume(run, group))
-        elif state.terminal and self._is_here(state) and await self._presence.take_watch(pipeline_id):
-            run = self._runs[pipeline_id] = Run(self._host, writer, None)
-            run.watching = True
-            self.busy()
-            _spawn(group, self._watch(run))
+        if state.phase in ACTIVE and state.docker == self._host.docker and not is_bound(state.pool or ""):
+            if await self._may_take(state):
+                self._adopt(writer, group, watching=False)
+                return True
+            return await self._other_engines()
+        if state.terminal and self._is_here(state):
+            if await self._presence.take_watch(pipeline_id):
+                self._adopt(writer, group, watching=True)
+                return True
+            return await self._other_engines()
+        return True
+
+    def _adopt(self, writer: Writer, group: asyncio.TaskGroup, *, watching: bool) -> None:
+        run = self._runs[writer.state.id] = Run(self._host, writer, None)
+        run.watching = watching
+        self.busy()
+        _spawn(group, self._watch(run) if watching else self._resume(run, group))
+
+    async def _other_engines(self) -> bool:
+        """Whether an engine that stays (not a ``run``) is there to take over what its holder leaves."""
+        return any(
+            one.instance != self._host.instance
+            and one.docker == self._host.docker
+            and not all(is_private(pool) for pool in one.pools)
+            for one in await self._presence.present()
+        )
 
     def _is_here(self, state: PipelineState) -> bool:
         """Whether a service of a finished pipeline lives on this daemon."""
         return any(state.steps[one].docker == self._host.docker for one in state.live_services())
+
+    async def resume(self, pipeline_id: str) -> bool:
+        """Take up a pipeline by name, also a bound one. False: it is not for this process to take."""
+        assert self._group is not None  # noqa: S101 - set before serve() says ready
+        writer = Writer(self._host, pipeline_id)
+        await writer.catch_up()
+        state = writer.state
+        if state.phase not in ACTIVE or state.docker != self._host.docker or not await self._may_take(state):
+            return False
+        self._adopt(writer, self._group, watching=False)
+        return True
 
     async def _resume(self, run: Run, group: asyncio.TaskGroup) -> None:
         """Go on where the last owner stopped, beyond capacity: its containers run already."""
