@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gamepipeline_events.errors import Invalid
+from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.resolved import ResolvedPipeline
 from gamepipeline_projections.state import PipelineState
@@ -35,6 +36,6 @@ def known_values(state: PipelineState) -> dict[str, Any]:
         "pipeline_name": str(state.document.get("name", "")),
         "pipeline_status": "failure" if failed or state.phase in {"canceling", "timing_out"} else "success",
         "failed_step": state.failed_step,
-        "args": {name: str(value) for name, value in state.args.items()},
+        "args": bind_arguments(spec_of(state), state.args)[0],  # with the defaults of those not given
         "outputs": {step.id: step.outputs for step in state.steps.values()},
     }
