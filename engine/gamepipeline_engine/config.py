@@ -135,13 +135,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """What a container gets that asks for nothing.
 
         Memory is bounded by its maximum, so that asking for nothing is not a way around it. CPUs
-        are too, where the host has more (``host_cpus``, from the daemon): Docker refuses more than
-        the host has.
+        are too, where the host has more (``host_cpus``, from the daemon), and are never more than
+        the host has: Docker refuses that.
         """
         limits = self.limits
         cpus = limits.cpus.default
         if cpus is None and limits.cpus.max and host_cpus and host_cpus > limits.cpus.max:
             cpus = limits.cpus.max
+        elif cpus is not None and host_cpus:
+            cpus = min(cpus, host_cpus)
         return ContainerDefaults(
             pids=limits.pids.default,
             memory=limits.memory.default or limits.memory.max,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
@@ -17,13 +17,14 @@ T = TypeVar("T")
 
 def decode_config(document: dict[str, Any], kind: type[T]) -> T:
     """``document`` as a ``kind``. Raises ValueError naming all unknown keys at once, else the first wrong value."""
-    unknown = list(_unknown_keys(document, inspect.type_info(kind), ""))
+    info = inspect.type_info(kind)
+    unknown = _unknown_keys(document, info, "")
     if unknown:
         raise ValueError("; ".join(unknown))
     try:
         return msgspec.convert(document, kind, dec_hook=_hook)
     except msgspec.ValidationError as exc:
-        raise ValueError(_plain(str(exc))) from exc
+        raise ValueError(_plain(str(exc), info)) from exc
 
 
 _PARSERS = {Seconds: Seconds.parse, Bytes: Bytes.parse}
@@ -39,10 +40,40 @@ def _hook(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _plain(message: str) -> str:
-    """Turn msgspec's ``text - at `$.node.capacity``` around: the key comes first."""
+_EXPECTED = re.compile(r"Expected `([a-z| ]+)`, got `([a-z]+)`")
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_ENUM = re.compile(r"Invalid enum value '(.*)'")
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+
+
+def _plain(message: str, kind: inspect.Type) -> str:
+    """What msgspec says, in words: the key first, then what is wrong with it."""
     matched = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
-    return f"{matched[2]}: {matched[1]}" if matched and matched[2] else message
+    what, key = (matched[1], matched[2]) if matched else (message, "")
+    if wrong := _EXPECTED.fullmatch(what):
+        wanted = " or ".join(_WORDS.get(word, word) for word in wrong[1].split(" | ") if word != "null")
+        what = f"must be {wanted}, not {_WORDS.get(wrong[2], wrong[2])}"
+    elif missing := _MISSING.fullmatch(what):
+        what = f"has no '{missing[1]}'"
+    elif enum := _ENUM.fullmatch(what):
+        what = f"'{enum[1]}' is not one of {', '.join(_literals(kind, key))}"
+    return f"{key}: {what}" if key else what
+
+
+def _literals(kind: inspect.Type, key: str) -> list[str]:
+    """The values the key may have: follows ``a.b[0].c`` through the structs."""
+    for part in re.sub(r"\[[0-9]+\]", "", key).split("."):
+        kind = kind.item_type if isinstance(kind, inspect.VarTupleType) else kind
+        kind = next(field.type for field in cast("inspect.StructType", kind).fields if field.name == part)
+    return [str(value) for value in cast("inspect.LiteralType", kind).values]
 
 
 def _unknown_keys(value: Any, kind: inspect.Type, path: str) -> list[str]:

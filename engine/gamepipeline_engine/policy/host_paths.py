@@ -13,6 +13,7 @@ from gamepipeline_engine.containers.port import ContainerConfig
 from gamepipeline_engine.policy.check import Trusted
 from gamepipeline_engine.policy.model import Policy
 from gamepipeline_engine.policy.rules_mounts import bind_violations, covering
+from gamepipeline_engine.policy.violation import quoted
 from gamepipeline_events.errors import GamePipelineError
 
 CREATED_MODE = 0o755
@@ -74,7 +75,7 @@ def _real(policy: Policy) -> Policy:
 def _create(source: str, real: str, policy: Policy, *, wanted: bool) -> None:
     """Make the folder and its missing parents, each 0755 whatever the process's umask is."""
     if not wanted or not any(root.create for root in covering(real, _real(policy))):
-        hint = f'[policy]\nhost_paths = [{{path = "{real}", mode = "rw", create = true}}]' if wanted else ""
+        hint = f'[policy]\nhost_paths = [{{path = {quoted(real)}, mode = "rw", create = true}}]' if wanted else ""
         raise HostPathDenied(source, "does not exist on this node", hint)
     missing = [path for path in (Path(real), *Path(real).parents) if not path.exists()]
     try:

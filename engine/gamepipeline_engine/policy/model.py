@@ -77,11 +77,27 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     gpus: bool = False
 
 
+def _positive(default: float | None, most: float | None) -> None:
+    for name, value in (("default", default), ("max", most)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} must be more than zero")
+
+
+def _within(default: float | None, most: float | None) -> None:
+    _positive(default, most)
+    if default is not None and most is not None and default > most:
+        raise ValueError("default is more than max")
+
+
 class TimeoutLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of a whole pipeline. ``default`` where the file says nothing."""
+    """Of a whole pipeline. ``default`` where the file says nothing; never above ``max``."""
 
     default: Seconds = Seconds(86_400)
     max: Seconds = Seconds(7 * 86_400)
+
+    def __post_init__(self) -> None:
+        _positive(self.default, self.max)
+        msgspec.structs.force_setattr(self, "default", min(self.default, self.max))
 
 
 class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,6 +106,9 @@ class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     default: Bytes | None = None
     max: Bytes | None = None
 
+    def __post_init__(self) -> None:
+        _within(self.default, self.max)
+
 
 class CpuLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Of one container. ``default`` where the file says nothing; absent: all there are, up to ``max``."""
@@ -97,12 +116,19 @@ class CpuLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     default: float | None = None
     max: float | None = None
 
+    def __post_init__(self) -> None:
+        _within(self.default, self.max)
+
 
 class PidLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Processes and threads of one container."""
+    """Processes and threads of one container. ``default`` is never above ``max``."""
 
     default: int = 512
     max: int = 4096
+
+    def __post_init__(self) -> None:
+        _positive(self.default, self.max)
+        msgspec.structs.force_setattr(self, "default", min(self.default, self.max))
 
 
 class ShmLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from gamepipeline_engine.containers.names import volume_name
 from gamepipeline_engine.policy.model import HostPath, Policy
-from gamepipeline_engine.policy.violation import Subject, Violation, fits, is_below
+from gamepipeline_engine.policy.violation import Subject, Violation, fits, is_below, quoted
 from gamepipeline_events.ids import is_id
 
 ENGINE_PREFIX = "gp-"
@@ -100,4 +100,4 @@ def _hint(source: str, policy: Policy, *, writable: bool) -> str:
 
 def _inline(root: HostPath) -> str:
     create = ", create = true" if root.create else ""
-    return f'{{path = "{root.path}", mode = "{root.mode}"{create}}}'
+    return f'{{path = {quoted(root.path)}, mode = "{root.mode}"{create}}}'

@@ -67,7 +67,7 @@ class Subject:
     def add(self, key: str, *values: str) -> str:
         """The TOML lines of ``[policy]`` with ``values`` added to the list ``key``."""
         present = [value for value in getattr(self.policy, key) if isinstance(value, str)]
-        listed = ", ".join(_quoted(value) for value in dict.fromkeys((*present, *values)))
+        listed = ", ".join(quoted(value) for value in dict.fromkeys((*present, *values)))
         return f"[policy]\n{key} = [{listed}]"
 
 
@@ -85,5 +85,6 @@ def is_below(path: str, root: str) -> bool:
     return path == (root or "/") or path.startswith(f"{root}/")
 
 
-def _quoted(text: str) -> str:
-    return msgspec.json.encode(text).decode()  # a JSON string is a TOML basic string
+def quoted(text: str) -> str:
+    """``text`` as TOML writes it: a JSON string is a TOML basic string."""
+    return msgspec.json.encode(text).decode()
