@@ -461,3 +461,22 @@ async def test_fetch_over_a_broken_connection(nats_server: NatsServer) -> None:
         proxy.cut()
         await JetStreamCommandQueue(direct, topology, options).publish(at("p"), execute())
         assert (await waiting).subject == topology.subjects.execute("default", "p")
+
+
+async def test_unprepared_fetch_while_away(nats_server: NatsServer) -> None:
+    """A first fetch while the server is away is unavailable, and the next one makes the consumer."""
+    async with (
+        connected(nats_server.url) as direct,
+        own_streams(direct) as topology,
+        tcp_proxy(nats_server.url) as proxy,
+        connected(proxy.url) as client,
+    ):
+        queue = JetStreamCommandQueue(client, topology)
+        await JetStreamCommandQueue(direct, topology).publish(at("p"), execute())
+        proxy.refuse()
+        with pytest.raises(QueueUnavailable):
+            await queue.next_execute(["default"], SHORT)
+        await proxy.mend()
+        while not client.is_connected:
+            await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.05)
+        assert (await fetched(queue)).delivered_count == 1

@@ -42,7 +42,7 @@ from gamepipeline_events import Command
 from gamepipeline_events.commands import MAX_EXECUTE_BYTES
 from gamepipeline_events.subjects import CommandSubject
 from gamepipeline_projections.reading import JournalUnavailable, Recorded
-from gamepipeline_projections.reading.api import BROKEN, ApiRefused, StreamApi
+from gamepipeline_projections.reading.api import BROKEN, ApiRefused, StreamApi, explain
 
 LIMIT = 5.0
 """Seconds that one call may take, all attempts together."""
