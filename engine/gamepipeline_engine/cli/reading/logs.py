@@ -127,7 +127,7 @@ class Writer:
         """One record; one that was taken before is skipped."""
         from gamepipeline_engine.cli.output import note
         from gamepipeline_engine.cli.render.loglines import remark, remark_object
-        from gamepipeline_events import decode
+        from gamepipeline_events import LogClosed, decode
 
         if record.sequence <= self.position:
             return
@@ -135,6 +135,8 @@ class Writer:
         event = decode(record.payload)
         for line in self._chunks.lines(event.data):
             self._line(line)
+        if isinstance(event.data, LogClosed):
+            self._out.write(self._printer.closed(event.data.step, event.data.attempt))
         text = remark(event.data)
         if text is not None and self._wanted.json:
             import msgspec

@@ -88,6 +88,10 @@ class Tail:
 class Printer(Protocol):
     """One form of output."""
 
+    def closed(self, step: str, attempt: int) -> bytes:
+        """What to write when an attempt's log is complete."""
+        ...
+
     def line(self, line: Line) -> bytes:
         """What to write for a line or a piece of one."""
         ...
@@ -109,6 +113,10 @@ class RawPrinter:
         text = f"{line.time} {line.text}" if self._times and self._fresh else line.text
         self._fresh = not line.partial
         return _bytes(text if line.partial else f"{text}\n")
+
+    def closed(self, step: str, attempt: int) -> bytes:  # noqa: ARG002 - others need them
+        """Nothing."""
+        return b""
 
     def end(self) -> bytes:
         """Nothing: a last line without an end stays so."""
@@ -132,8 +140,13 @@ class PrefixPrinter:
             return b""
         return self._whole(pieces)
 
+    def closed(self, step: str, attempt: int) -> bytes:
+        """Its lines that never ended."""
+        keys = [key for key in self._pieces if key[:2] == (step, attempt)]
+        return b"".join(self._whole(self._pieces.pop(key)) for key in keys)
+
     def end(self) -> bytes:
-        """Lines that never ended."""
+        """All lines that never ended."""
         rest = b"".join(self._whole(pieces) for pieces in self._pieces.values())
         self._pieces.clear()
         return rest
@@ -150,6 +163,10 @@ class JsonPrinter:
     def line(self, line: Line) -> bytes:
         """The object."""
         return msgspec.json.encode(line) + b"\n"
+
+    def closed(self, step: str, attempt: int) -> bytes:  # noqa: ARG002 - others need them
+        """Nothing."""
+        return b""
 
     def end(self) -> bytes:
         """Nothing."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from gamepipeline_engine.cli.exits import CliError, Exit
 from gamepipeline_engine.cli.options import Settings
 from gamepipeline_engine.cli.places import state_folder
+from gamepipeline_engine.clock import new_id
 
 if TYPE_CHECKING:
     from gamepipeline_engine.cli.session import Session
@@ -88,7 +89,7 @@ async def present(session: Session) -> list[Record]:
 
 async def _spawn(settings: Settings, pools: Sequence[str], log: Path, lock: int) -> None:
     command = [sys.executable, "-P", "-m", "gamepipeline_engine.cli", "engine", "--until-idle", "--background"]
-    for pool in pools:
+    for pool in pools or (f"watch-{new_id().lower()}",):
         command += ["--pool", pool]
     environment = dict(os.environ)
     if settings.nats:
