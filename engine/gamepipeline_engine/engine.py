@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 _PRIVATE_POOL_FORGOTTEN = 3600.0
 _PROGRESS_EVERY = 0.5
+_LET_GO_WITHIN = 4.0
+"""Seconds that calls to Docker which cannot be left half-done may take when the engine stops."""
 
 
 class GamePipelineEngine:
@@ -194,15 +196,17 @@ class GamePipelineEngine:
 
     async def stop(self) -> None:
         """Let go of every pipeline and close all connections; containers stay."""
-        if self._serving is not None and not self._serving.done():
+        if self._supervisor is not None:
+            self._supervisor.stopping()
+        if self._serving is not None:
             self._serving.cancel()
-            await asyncio.wait([self._serving])
-        if self._serving is not None and not self._serving.cancelled():
-            self._serving.exception()
+            await asyncio.wait([self._serving], timeout=_LET_GO_WITHIN)
+            if self._serving.done() and not self._serving.cancelled():
+                self._serving.exception()  # it was raised to whoever waited for the end of serving
         self._serving = None
         if self._supervisor is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(3):
                     await self._supervisor.release_all("shutdown")
             self._supervisor = None
         if self._open is not None:

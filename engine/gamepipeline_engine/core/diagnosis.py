@@ -120,10 +120,10 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None
 
 
-def tail(lines: Sequence[str]) -> list[str]:
-    """The last lines that an event may carry: at most 20, at most 8 KiB."""
+def tail(lines: Sequence[str], most: int = TAIL_BYTES) -> list[str]:
+    """The last lines that an event may carry: at most 20, at most 8 KiB (or ``most`` bytes)."""
     kept: list[str] = []
-    room = TAIL_BYTES
+    room = min(most, TAIL_BYTES)
     for line in reversed(lines[-TAIL_LINES:]):
         size = len(line.encode()) + 1
         if size > room:

@@ -32,6 +32,10 @@ MAX_RESUMES = 5
 """Resumes in a row without a step event after which the pipeline ends: whatever it is, it kills engines."""
 
 
+MAX_ERRORS = 200
+"""Problems that one event lists at most: an event must fit into a message."""
+
+
 def on_submit(state: PipelineState, observed: Submit, now: datetime) -> EventData | None:
     """The first event of a pipeline."""
     if state.phase != "none":
@@ -56,9 +60,14 @@ def on_refuse(state: PipelineState, observed: Refuse, now: datetime) -> EventDat
 
 
 def _rejected(problems: tuple[Problem, ...]) -> PipelineRejected:
-    return PipelineRejected(
-        errors=[RejectedError(code=one.code, message=one.message, path=format_path(one.path)) for one in problems]
-    )
+    errors = [
+        RejectedError(code=one.code, message=one.message[:500], path=format_path(one.path)[:500])
+        for one in problems[:MAX_ERRORS]
+    ]
+    if len(problems) > MAX_ERRORS:
+        more = f"and {len(problems) - MAX_ERRORS} more problems"
+        errors.append(RejectedError(code=problems[MAX_ERRORS].code, message=more, path=""))
+    return PipelineRejected(errors=errors)
 
 
 def on_reject_command(state: PipelineState, observed: RejectCommand, now: datetime) -> EventData | None:  # noqa: ARG001

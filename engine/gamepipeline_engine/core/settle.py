@@ -27,6 +27,9 @@ from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_events.times import moment, seconds_between, timestamp
 from gamepipeline_projections.state import ACTIVE, PipelineState, StepState
 
+TAILS_BYTES = 256 * 1024
+"""Bytes of log that one event carries at most, over all steps: an event must fit into a message."""
+
 
 def on_tick(state: PipelineState, observed: Tick, now: datetime) -> EventData | None:
     """The most urgent event that nobody has to ask for."""
@@ -52,6 +55,8 @@ def _deadline(spec: ResolvedPipeline, state: PipelineState, observed: Tick, now:
     deadline = pipeline_deadline(spec, state)
     if deadline is None or now < deadline:
         return None
+    running = [step for step in state.steps.values() if step.phase in {"scheduled", "running", "stopping"}]
+    room = TAILS_BYTES // max(1, len(running))
     return PipelineDeadlineReached(
         timeout=spec.timeout,
         running_steps=[
@@ -61,10 +66,9 @@ def _deadline(spec: ResolvedPipeline, state: PipelineState, observed: Tick, now:
                 since=step.started_at,
                 elapsed=seconds_between(step.started_at, timestamp(now)) if step.started_at else None,
                 container_id=step.container_id,
-                log_tail=tail(observed.tails.get(step.id, [])),
+                log_tail=tail(observed.tails.get(step.id, []), room),
             )
-            for step in state.steps.values()
-            if step.phase in {"scheduled", "running", "stopping"}
+            for step in running
         ],
     )
 

@@ -4,7 +4,7 @@ engine, said as such; it never takes the pipeline's loop with it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from gamepipeline_engine.core.actions import Action, Dispose, EndAttempt, EndSer
 from gamepipeline_engine.core.inputs import AttemptFailed
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.runner.attempt import end_attempt, run_attempt
-from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_engine.runner.desk import Desk, NotRunning
 from gamepipeline_engine.runner.dispose import dispose
 from gamepipeline_engine.runner.service import end_service, watch_service
 from gamepipeline_engine.runner.writer import Fenced
@@ -35,9 +35,9 @@ async def perform(action: Action, desk: Desk) -> None:
     """Do ``action``; it ends when it has reported its result or is cancelled."""
     try:
         await _HOW[type(action)](action, desk)
-    except (Fenced, JournalError):
-        raise
     except Exception as exc:  # the last line of defence: whatever it is must become an event
+        if any(isinstance(leaf, Fenced | JournalError | NotRunning) for leaf in leaves(exc)):
+            raise  # the loop is ending: this process has no say any more, and touches nothing
         log.exception("action failed", action=repr(action), pipeline=desk.state.id)
         await desk.error("engine_error", f"{type(exc).__name__}: {exc}", {"operation": type(action).__name__})
         if isinstance(action, RunAttempt):
@@ -51,3 +51,12 @@ async def perform(action: Action, desk: Desk) -> None:
                     message=desk.redactor().redact_text(f"{type(exc).__name__}: {exc}"),
                 )
             )
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group, in groups in it; or ``error`` itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from leaves(one)
+    else:
+        yield error

@@ -75,7 +75,8 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
     pump = await desk.open_pump()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
-        final = await desk.change(lambda: containers.stop(desk.container, grace(desk)))
+        # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
+        final = await desk.reach(lambda: containers.stop(desk.container, grace(desk)))
         follower.cancel()
     await take_result(desk, pump, final)
 

@@ -33,6 +33,10 @@ LOG_DRAIN = 60.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
+class NotRunning(Exception):
+    """Nobody drives the pipeline here (any more): ask the stream."""
+
+
 class Desk:
     """One action's view of its pipeline.
 

@@ -15,18 +15,15 @@ from gamepipeline_engine.core.deadlines import next_deadline
 from gamepipeline_engine.core.inputs import Input, Tick
 from gamepipeline_engine.core.plan import plan
 from gamepipeline_engine.core.specs import spec_of
-from gamepipeline_engine.runner.actions import Desk, perform
+from gamepipeline_engine.runner.actions import leaves, perform
+from gamepipeline_engine.runner.desk import Desk, NotRunning
 from gamepipeline_engine.runner.dispose import sweep_away
 from gamepipeline_engine.runner.host import Host
-from gamepipeline_engine.runner.writer import Writer
+from gamepipeline_engine.runner.writer import Fenced, Writer
 from gamepipeline_projections.state import PipelineState
 
 AGAIN_AFTER = timedelta(seconds=1)
 """Time before an action that ended without effect, though it is still wanted, is tried again."""
-
-
-class NotRunning(Exception):
-    """Nobody drives the pipeline here (any more): ask the stream."""
 
 
 class _Job:
@@ -87,8 +84,9 @@ class Runner:
                     await self._take_one()
                 self._cancel_unwanted({})
         except BaseExceptionGroup as exc:
-            # The loop's own error is the story; those of cancelled jobs are not.
-            raise exc.exceptions[0] from exc
+            # The loop's own error is the story; what its jobs make of it is not.
+            found = list(leaves(exc))
+            raise next((one for one in found if isinstance(one, Fenced)), found[0]) from exc
         finally:
             self._open = False
             self._jobs.clear()

@@ -79,7 +79,8 @@ async def end_service(action: EndService, desk: Desk) -> None:
         pump = await desk.open_pump()
         async with asyncio.TaskGroup() as group:
             follower = group.create_task(pump.follow())
-            final = await desk.change(lambda: containers.stop(desk.container, grace(desk)))
+            # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
+            final = await desk.reach(lambda: containers.stop(desk.container, grace(desk)))
             follower.cancel()
         await close_log(desk, pump)
         await desk.change(lambda: containers.remove(desk.container))

@@ -12,7 +12,7 @@ from gamepipeline_engine.commands.queue_port import CommandQueue, Delivery, Queu
 from gamepipeline_engine.core.inputs import Input, RequestCancel, RequestStop
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.runner import Fenced, Host, Writer
-from gamepipeline_engine.runner.runner import NotRunning
+from gamepipeline_engine.runner.desk import NotRunning
 from gamepipeline_engine.supervision.run import Run
 from gamepipeline_events import BadInput, Cancel, Command, Stop, Subjects
 
@@ -68,6 +68,9 @@ class Control:
         except (JournalError, Fenced) as exc:
             log.warning("command given back", subject=delivery.subject, why=str(exc))
             await delivery.nak(1.0)
+        except Exception:
+            log.exception("command given back", subject=delivery.subject)
+            await delivery.nak(30.0)
         else:
             await delivery.ack()
 

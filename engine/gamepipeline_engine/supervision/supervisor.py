@@ -31,6 +31,9 @@ FETCH_WITHIN = 5.0
 SWEEP_EVERY = 10.0
 """Seconds between two looks at the daemon for containers nobody looks after."""
 
+POISON_PAUSE = 30.0
+"""Seconds after which a command that failed in a way nobody foresaw is tried again."""
+
 GIVE_BACK = 2.0
 """Seconds after which a command that another engine seems to hold is looked at again."""
 
@@ -102,9 +105,12 @@ class Supervisor:
             group.create_task(self._fetch(group))
             ready()
 
+    def stopping(self) -> None:
+        """The loops are about to be cancelled: what runs stays in the table, to be released."""
+        self._stopping = True
+
     async def release_all(self, reason: str) -> None:
         """Let every pipeline go; containers run on. The loops must have ended."""
-        self._stopping = True
         await asyncio.gather(*(self._release(run, reason) for run in self._runs.values()))
         self._runs.clear()
         await self._presence.withdraw()
@@ -168,6 +174,10 @@ class Supervisor:
             await delivery.term()
         except (Fenced, JournalError) as exc:
             log.warning("pipeline let go", subject=delivery.subject, why=str(exc))
+        except Exception:
+            # One pipeline that cannot be handled must not take the others with it.
+            log.exception("pipeline given back", subject=delivery.subject)
+            await delivery.nak(POISON_PAUSE)
         finally:
             self._starting -= 1
             self._slots.release()
@@ -234,8 +244,8 @@ class Supervisor:
         try:
             await run.runner.watch()
             await self._presence.leave_watch(pipeline_id)
-        except JournalError as exc:
-            log.warning("services let go", pipeline=pipeline_id, why=str(exc))
+        except Exception:
+            log.exception("services let go", pipeline=pipeline_id)
         finally:
             if not self._stopping:
                 self._runs.pop(pipeline_id, None)
@@ -323,6 +333,8 @@ class Supervisor:
                 await self._drive(run, group)
         except (Fenced, JournalError) as exc:
             log.warning("pipeline let go", pipeline=pipeline_id, why=str(exc))
+        except Exception:
+            log.exception("pipeline let go", pipeline=pipeline_id)
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
