@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from gamepipeline_engine.assembly.context import StepContext
 from gamepipeline_engine.assembly.errors import TemplateError
-from gamepipeline_engine.assembly.rendering import Renderer, checked, no_nul
+from gamepipeline_engine.assembly.rendering import Renderer, checked, no_nul, render_image
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec import expressions
 from gamepipeline_events.spec.compose import Container
@@ -44,6 +44,9 @@ def read(step: ResolvedStep, context: StepContext) -> Spec:
     render = Renderer(context)
     for path, text in expressions.strings(step.container, WHERE):
         no_nul(text, path)
+    if expressions.has_expression(context.image):
+        # It was scheduled as written because it could not be rendered: say why, not that it is no image.
+        render_image(step, context)
     rendered = {
         key: render.document(value, (*WHERE, key))
         for key, value in step.container.items()

@@ -161,8 +161,12 @@ HOST_TABLE: list[tuple[dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
-        {"volumes": [{"type": "tmpfs", "target": "/t", "tmpfs": {"mode": 0o700}}]},
+        {"volumes": [{"type": "tmpfs", "target": "/t", "tmpfs": {"mode": "0700"}}]},
         {"Mounts": [WORKSPACE, {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"Mode": 0o700}}]},
+    ),
+    (
+        {"volumes": [{"type": "bind", "source": "/a", "target": "/b", "read_only": "${{ args.NO }}"}]},
+        {"Mounts": [WORKSPACE, {"Type": "bind", "Source": "/a", "Target": "/b"}]},
     ),
     (
         {"devices": ["/dev/dri"]},
@@ -217,7 +221,10 @@ HOST_TABLE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("written", "expected"), HOST_TABLE, ids=map(str, range(len(HOST_TABLE))))
 def test_host_config(written: dict[str, Any], expected: dict[str, Any]) -> None:
     """A field, in any of its forms, becomes the HostConfig that Docker documents for it."""
-    given = {"args": {"YES": "true", "HALF": "0.5", "PORT": "8080", "CACHE": "cache-1"}, "envs": {"ROOT": "/data"}}
+    given = {
+        "args": {"YES": "true", "NO": "false", "HALF": "0.5", "PORT": "8080", "CACHE": "cache-1"},
+        "envs": {"ROOT": "/data"},
+    }
     found = host(given=given, **written)
     assert {key: found.get(key) for key in expected} == expected
 

@@ -58,3 +58,9 @@ def test_an_image_is_known_early() -> None:
 def test_the_same_twice() -> None:
     """Same step and same context: the same configuration."""
     assert build(step(), context()) == build(step(), context())
+
+
+def test_an_image_that_could_not_be_rendered() -> None:
+    """An image that was scheduled as written fails with the reason why it has no value."""
+    with pytest.raises(TemplateError, match="the argument 'NONE' has no value"):
+        build(step(image="a:${{ args.NONE }}"), context(image="a:${{ args.NONE }}"))

@@ -62,7 +62,7 @@ def _mount(spec: Spec, written: Any, path: Path) -> dict[str, Any]:
     mount: dict[str, Any] = {"Type": kind, "Target": target}
     if source is not None:
         mount["Source"] = _source(kind, source, path)
-    if split.read_only or long.read_only:
+    if long.read_only or (not split.long and split.read_only):
         mount["ReadOnly"] = True
     return mount | _OPTIONS[kind](long, split.options, path)
 
@@ -118,10 +118,8 @@ def _memory(long: VolumeMount, _options: tuple[str, ...], path: Path) -> dict[st
     return {"TmpfsOptions": found} if found else {}
 
 
-def _mode(mode: str | int, path: Path) -> int:
-    """Digits in a text are octal; a number is what it is."""
-    if isinstance(mode, int):
-        return mode
+def _mode(mode: str, path: Path) -> int:
+    """Octal digits."""
     checked("mode", mode, path)
     return int(mode, 8)
 
