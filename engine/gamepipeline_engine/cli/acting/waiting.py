@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from gamepipeline_engine.cli.options import Settings
 from gamepipeline_engine.cli.output import note
-from gamepipeline_engine.cli.running.background import ensure_engine, present
+from gamepipeline_engine.cli.running.background import ensure_engine, staying
 from gamepipeline_engine.cli.session import Session
 from gamepipeline_events import decode
 from gamepipeline_projections import PipelineState, evolve
@@ -45,7 +45,7 @@ async def _keep_engine(session: Session, settings: Settings) -> None:
         started = await ensure_engine(session, settings)
         if started is not None:
             note(f"started an engine in the background, its log is {started.log}")
-        if not session.embedded and not told and not await present(session):
+        if not session.embedded and not told and not await staying(session):
             note("waiting: no engine is connected; the request is stored")
             told = True
         await asyncio.sleep(LOOK)

@@ -13,7 +13,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from typing import TYPE_CHECKING
 from gamepipeline_engine.cli.exits import CliError, Exit
 from gamepipeline_engine.cli.options import Settings
 from gamepipeline_engine.cli.places import state_folder
-from gamepipeline_engine.clock import new_id
 
 if TYPE_CHECKING:
     from gamepipeline_engine.cli.session import Session
@@ -42,8 +40,11 @@ class Background:
     started: bool
 
 
-async def start_engine(settings: Settings, pools: Sequence[str] = (), *, name: str) -> Background | None:
-    """Start one for ``pools`` and return when it serves; None when one called ``name`` is there already.
+async def start_engine(settings: Settings, *, name: str, pool: str | None = None) -> Background | None:
+    """Start one and return when it serves; None when one called ``name`` is there already.
+
+    With a private ``pool`` it runs what comes there. Without, it takes up what others leave behind
+    on this Docker daemon: runs that were let go, and services.
 
     Raises CliError when it does not come up.
     """
@@ -60,7 +61,7 @@ async def start_engine(settings: Settings, pools: Sequence[str] = (), *, name: s
         return None
     else:
         log = folder / f"{name}.log"
-        await _spawn(settings, pools, log, lock)
+        await _spawn(settings, pool, log, lock)
         return Background(log, started=True)
     finally:
         os.close(lock)
@@ -71,9 +72,16 @@ async def ensure_engine(session: Session, settings: Settings) -> Background | No
 
     On somebody else's NATS their engines do that. None when nothing had to be done.
     """
-    if not session.embedded or await present(session):
+    if not session.embedded or await staying(session):
         return None
     return await start_engine(settings, name=f"watch-{_realm_name(settings)}")
+
+
+async def staying(session: Session) -> list[Record]:
+    """Those of them that take up what others leave: not the ``run`` in somebody's terminal."""
+    from gamepipeline_engine.supervision.private import is_private
+
+    return [one for one in await present(session) if not all(map(is_private, one.pools))]
 
 
 async def present(session: Session) -> list[Record]:
@@ -87,9 +95,9 @@ async def present(session: Session) -> list[Record]:
         return []
 
 
-async def _spawn(settings: Settings, pools: Sequence[str], log: Path, lock: int) -> None:
+async def _spawn(settings: Settings, pool: str | None, log: Path, lock: int) -> None:
     command = [sys.executable, "-P", "-m", "gamepipeline_engine.cli", "engine", "--until-idle", "--background"]
-    for pool in pools or (f"watch-{new_id().lower()}",):
+    if pool is not None:
         command += ["--pool", pool]
     environment = dict(os.environ)
     if settings.nats:

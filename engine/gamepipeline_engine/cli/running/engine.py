@@ -45,7 +45,7 @@ def command(
 
     log_to_stderr()
     config = with_options(load_config(config_file), node, pools, capacity)
-    engine = _make(config, Settings.current(), private=background)
+    engine = _make(config, Settings.current(), pools, background=background)
     run_async(_serve(engine, until_idle=until_idle))
 
 
@@ -61,16 +61,25 @@ def with_options(config: Config, node: str | None, pools: tuple[str, ...], capac
     return msgspec.structs.replace(config, node=changed)
 
 
-def _make(config: Config, settings: Settings, *, private: bool) -> GamePipelineEngine:
-    """An engine for the node, or (``private``) one that only takes up what its starter leaves behind."""
+def _make(config: Config, settings: Settings, pools: tuple[str, ...], *, background: bool) -> GamePipelineEngine:
+    """The node's engine; or one that goes on for a command that has ended.
+
+    That one runs its private pool, or looks after what others leave on this Docker daemon. It
+    offers what its starter would have: the caller's environment.
+    """
     from gamepipeline_engine.engine import GamePipelineEngine
     from gamepipeline_engine.variables import run_variables
 
-    if not private:
+    if not background:
         return GamePipelineEngine(config, nats_url=settings.nats)
-    # It goes on for a `run` of the same person, so it offers what that would have: the caller's environment.
-    variables = run_variables(config.variables, os.environ)
-    return GamePipelineEngine(config, private=True, nats_url=settings.nats, variables=variables)
+    return GamePipelineEngine(
+        config,
+        pools=pools,
+        private=bool(pools),
+        daemon=False,
+        nats_url=settings.nats,
+        variables=run_variables(config.variables, os.environ),
+    )
 
 
 async def _serve(engine: GamePipelineEngine, *, until_idle: bool) -> None:

@@ -18,7 +18,7 @@ from gamepipeline_engine.cli.options import TABLE, Settings
 from gamepipeline_engine.cli.output import emit, note
 from gamepipeline_engine.cli.render.outcome import outcome_text
 from gamepipeline_engine.cli.render.view import RunView
-from gamepipeline_engine.cli.running.background import Background, present, start_engine
+from gamepipeline_engine.cli.running.background import Background, present, start_engine, staying
 from gamepipeline_engine.cli.running.following import Follower
 from gamepipeline_engine.cli.running.interrupts import Interrupts
 from gamepipeline_engine.cli.running.logging import log_to_file
@@ -30,12 +30,11 @@ from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.config import Config, load_config
 from gamepipeline_engine.engine import GamePipelineEngine
 from gamepipeline_engine.policy import lifted, trusted
+from gamepipeline_engine.supervision.private import is_private, private_pool
 from gamepipeline_engine.variables import NodeVariables, run_variables
 from gamepipeline_events import Invalid
 from gamepipeline_projections import PipelineState, status_of
-
-PRIVATE = "run-"
-"""Pools of runs begin with this."""
+from gamepipeline_projections.state import ACTIVE
 
 GONE_WITHIN = 30.0
 """Seconds until a process that was killed counts as gone, with room."""
@@ -53,7 +52,7 @@ async def run(settings: Settings, job: Job, options: RunOptions) -> int:
             return await _again(settings, session, name.id, options)
         if options.trust:
             _show_lifted(job, config, variables)
-        engine = _engine(settings, config, options, variables, f"{PRIVATE}{new_id().lower()}")
+        engine = _engine(settings, config, options, variables, private_pool(new_id(), bound=options.personal))
         await engine.start()
         try:
             if archive is not None:
@@ -68,14 +67,14 @@ async def run(settings: Settings, job: Job, options: RunOptions) -> int:
 
 async def detach(settings: Settings, job: Job, options: RunOptions) -> int:
     """Leave ``job`` to an engine in the background; 0 once it is stored. Prints the id."""
-    pool = f"{PRIVATE}{new_id().lower()}"
+    pool = private_pool(new_id(), bound=False)
     async with open_session(settings, write=True) as session:
         name = await choose(session, job, options.given_id)
         if name.exists:
             note(f"{name.id} exists already")
             click.echo(name.id)
             return Exit.OK
-        background = await start_engine(settings, [pool], name=pool)
+        background = await start_engine(settings, name=pool, pool=pool)
         pipeline_id = await publish(session, job, options.given_id, pool)
     click.echo(pipeline_id)
     _tell(background)
@@ -91,7 +90,7 @@ async def resume(settings: Settings, text: str, options: RunOptions) -> int:
 async def _again(settings: Settings, session: Session, pipeline_id: str, options: RunOptions) -> int:
     """Watch a run that exists: its end if it has ended, its owner if there is one, else become that."""
     state = await read_state(session, pipeline_id)
-    if state.terminal or not (state.pool or "").startswith(PRIVATE):
+    if state.terminal or not is_private(state.pool or ""):
         return await _watch_others(settings, session, pipeline_id, options)
     if options.resume is None and await _is_alive(session, state):
         return await _watch_others(settings, session, pipeline_id, options)
@@ -105,9 +104,14 @@ async def _again(settings: Settings, session: Session, pipeline_id: str, options
         fix = f"watch it with `gamepipeline logs {pipeline_id} -f`, or end it with `gamepipeline cancel`"
         raise CliError(Exit.USAGE, f"{pipeline_id} still runs in another process", fix)
     config = load_config()
-    engine = _engine(settings, config, options, _variables(config, options), state.pool or "")
+    # What nobody has begun waits in its pool; what somebody has begun is taken up by name.
+    begun = state.phase in ACTIVE
+    pool = private_pool(new_id(), bound=options.personal) if begun else state.pool or ""
+    engine = _engine(settings, config, options, _variables(config, options), pool)
     await engine.start()
     try:
+        if begun:
+            await engine.resume(pipeline_id)
         return await _watch(settings, session, engine, pipeline_id, options)
     finally:
         await engine.stop()
@@ -125,7 +129,7 @@ async def _watch_others(settings: Settings, session: Session, pipeline_id: str, 
         await Follower(session, view, screen).until_terminal()
     finally:
         screen.close()
-    return await _report(settings, session, view, options, None)
+    return await _report(settings, session, view, options)
 
 
 async def _watch(
@@ -150,7 +154,7 @@ async def _watch(
     finally:
         screen.close()
     if view.state.terminal:
-        return await _report(settings, session, view, options, engine)
+        return await _report(settings, session, view, options)
     return await _let_go(settings, engine, view, options)
 
 
@@ -162,9 +166,7 @@ async def _cancel_on_interrupt(
     await engine.cancel_pipeline(pipeline_id, "interrupted at the terminal")
 
 
-async def _report(
-    settings: Settings, session: Session, view: RunView, options: RunOptions, engine: GamePipelineEngine | None
-) -> int:
+async def _report(settings: Settings, session: Session, view: RunView, options: RunOptions) -> int:
     """The outcome on stderr, the data on stdout; an engine for the services that stay. The exit code."""
     note(outcome_text(view).removesuffix("\n"))
     status = status_of(view.state)
@@ -173,7 +175,7 @@ async def _report(
     else:
         emit(status, options.output)
     if view.state.live_services():
-        others = [one for one in await present(session) if engine is None or one.instance != engine.instance]
+        others = await staying(session)
         if others:
             note(f"its services are watched by the engine on {others[0].node}")
         else:
@@ -191,7 +193,7 @@ async def _let_go(settings: Settings, engine: GamePipelineEngine, view: RunView,
         note(f"{pipeline_id} is let go: its containers run on, and nobody has the values of this call")
         note(f"take it up with `gamepipeline run --resume {pipeline_id}` and the same --env, --env-file, --trust")
         return Exit.LET_GO
-    background = await start_engine(settings, engine.pools, name=f"{engine.pools[0]}")
+    background = await start_engine(settings, name=f"watch-{pipeline_id}")
     await engine.stop()
     note(f"{pipeline_id} is let go, it runs on; `gamepipeline status {pipeline_id}` shows it")
     _tell(background)
