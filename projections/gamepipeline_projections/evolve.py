@@ -88,7 +88,7 @@ def _apply(state: PipelineState, event: Event) -> PipelineState:
     if event.name in ANYWHERE:
         if state.phase == "none":
             raise IllegalTransition(event, "the pipeline", state.phase)
-        return _remark(state, event)
+        return _REMARKS[type(event.data)](state, event, event.data)
     step_id = getattr(event.data, "step", None)
     if step_id is None or isinstance(event.data, PipelineFailed):
         return _pipeline_event(state, event)
@@ -176,11 +176,7 @@ def _completed(state: PipelineState, event: Event, data: PipelineCompleted) -> P
     return state
 
 
-def _failed(state: PipelineState, event: Event, data: PipelineFailed) -> PipelineState:
-    return replace(state, error=data.error, left_behind=tuple(data.left_behind))
-
-
-def _timed_out(state: PipelineState, event: Event, data: PipelineTimedOut) -> PipelineState:
+def _failed(state: PipelineState, event: Event, data: PipelineFailed | PipelineTimedOut) -> PipelineState:
     return replace(state, error=data.error, left_behind=tuple(data.left_behind))
 
 
@@ -200,20 +196,19 @@ _PIPELINE_EFFECTS: dict[type[EventData], _Effect] = {
     PipelineDeadlineReached: _deadline,
     PipelineCompleted: _completed,
     PipelineFailed: _failed,
-    PipelineTimedOut: _timed_out,
+    PipelineTimedOut: _failed,
     PipelineCanceled: _canceled,
 }
 
 
-def _remark(state: PipelineState, event: Event) -> PipelineState:
-    """Events that change no phase."""
-    if isinstance(event.data, CommandRejected):
-        return replace(state, last_rejected=event.data.command_id or "")
-    if not isinstance(event.data, AlertRaised):
-        return state
-    step = event.data.details.get("step")
-    state = replace(state, alerts=state.alerts | {(event.data.alert, str(step or ""))})
-    if event.data.alert != "node_lost":
+def _command_rejected(state: PipelineState, event: Event, data: CommandRejected) -> PipelineState:
+    return replace(state, last_rejected=data.command_id or "")
+
+
+def _alert_raised(state: PipelineState, event: Event, data: AlertRaised) -> PipelineState:
+    step = data.details.get("step")
+    state = replace(state, alerts=state.alerts | {(data.alert, str(step or ""))})
+    if data.alert != "node_lost":
         return state
     lost = {
         one.id: replace(one, service=replace(one.service, phase="unknown"))
@@ -221,6 +216,10 @@ def _remark(state: PipelineState, event: Event) -> PipelineState:
         if one.service is not None and one.service.phase == "ready"
     }
     return replace(state, steps={**state.steps, **lost})
+
+
+_REMARKS: dict[type[EventData], _Effect] = {CommandRejected: _command_rejected, AlertRaised: _alert_raised}
+"""Events that change no phase of the pipeline or of a step."""
 
 
 # --- a step and its service ----------------------------------------------------------------
@@ -381,15 +380,29 @@ def _service_event(step: StepState, event: Event) -> StepState:
     if service is None or phase is None:
         raise IllegalTransition(event, f"service {step.id}", service.phase if service else "none")
     service = replace(service, phase=phase, observed_at=event.time)
-    match event.data:
-        case ServiceReady() as data:
-            service = replace(service, endpoints=tuple(data.endpoints), ready_at=event.time)
-        case ServiceRestarted() as data:
-            service = replace(service, restart_count=data.restart_count)
-        case ServiceExited() as data:
-            service = replace(service, exit_code=data.exit_code)
-        case ServiceStopRequested() | ServiceStopped() as data:
-            service = replace(service, stop_reason=data.reason, stop_requested_by=data.requested_by)
-        case _:  # every service event stands above
-            pass
-    return replace(step, service=service)
+    return replace(step, service=_SERVICE_EFFECTS[type(event.data)](service, event, event.data))
+
+
+def _service_ready(service: ServiceState, event: Event, data: ServiceReady) -> ServiceState:
+    return replace(service, endpoints=tuple(data.endpoints), ready_at=event.time)
+
+
+def _service_restarted(service: ServiceState, event: Event, data: ServiceRestarted) -> ServiceState:
+    return replace(service, restart_count=data.restart_count)
+
+
+def _service_exited(service: ServiceState, event: Event, data: ServiceExited) -> ServiceState:
+    return replace(service, exit_code=data.exit_code)
+
+
+def _service_stop(service: ServiceState, event: Event, data: ServiceStopRequested | ServiceStopped) -> ServiceState:
+    return replace(service, stop_reason=data.reason, stop_requested_by=data.requested_by)
+
+
+_SERVICE_EFFECTS: dict[type[EventData], Callable[[ServiceState, Event, Any], ServiceState]] = {
+    ServiceReady: _service_ready,
+    ServiceRestarted: _service_restarted,
+    ServiceExited: _service_exited,
+    ServiceStopRequested: _service_stop,
+    ServiceStopped: _service_stop,
+}
