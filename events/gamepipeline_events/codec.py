@@ -122,7 +122,16 @@ def decode(payload: bytes, *, sequence: int = 0) -> Event:
     except BadInput:
         raise
     # The decoder raises these beside its own error on hostile bytes: none may reach a reader.
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, TypeError) as exc:
+    # An upcast may also miss what it looks for in data that is not of its version.
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+    ) as exc:
         raise BadInput(f"event payload of {len(payload)} bytes", str(exc)[:300]) from exc
 
 
@@ -139,6 +148,7 @@ def _decode(payload: bytes, sequence: int) -> Event:
     name, version = matched[1], int(matched[2])
     if envelope.pipelineseq is not None and envelope.pipelineseq < 1:
         raise BadInput("event payload", "pipelineseq is below 1")
+    version, data = _decode_data(name, version, envelope.data)
     return Event(
         id=envelope.id,
         source=envelope.source,
@@ -146,7 +156,7 @@ def _decode(payload: bytes, sequence: int) -> Event:
         version=version,
         pipeline_id=require_id(envelope.subject, "pipeline id"),
         time=envelope.time,
-        data=_decode_data(name, version, envelope.data),
+        data=data,
         seq=envelope.pipelineseq or 0,
         epoch=envelope.epoch,
         engine=envelope.engine,
@@ -158,12 +168,13 @@ def _decode(payload: bytes, sequence: int) -> Event:
     )
 
 
-def _decode_data(name: str, version: int, raw: msgspec.Raw) -> EventData:
+def _decode_data(name: str, version: int, raw: msgspec.Raw) -> tuple[int, EventData]:
+    """The data, and the version it has now: that of an old event is upcast."""
     decoder = _data_decoders.get((name, version))
     if decoder is not None:
-        data: EventData = decoder.decode(raw)
-        return data
+        return version, decoder.decode(raw)
     upcast = UPCASTS.get((name, version))
     if upcast is not None:
-        return msgspec.convert(upcast(msgspec.json.decode(raw)), REGISTRY[(name, CURRENT[name])])
-    return UnknownEvent(data=msgspec.json.decode(raw))
+        current = CURRENT[name]
+        return current, msgspec.convert(upcast(msgspec.json.decode(raw)), REGISTRY[name, current])
+    return version, UnknownEvent(data=msgspec.json.decode(raw))
