@@ -29,8 +29,8 @@ FRAGMENTS: tuple[Fragment, ...] = tuple(
     for text, cause, operations in (
         ("no space left on device", "no_space", ANY),
         ("disk quota exceeded", "no_space", ANY),
-        # Docker Hub answers the same for "private" and "does not exist"; the second is likelier.
-        ("repository does not exist", "image_not_found", IMAGE),
+        # The daemon's words for any 401 or 403, although they go on "repository does not exist or …".
+        ("pull access denied", "image_auth", IMAGE),
         ("manifest unknown", "image_not_found", IMAGE),
         ("name unknown", "image_not_found", IMAGE),
         ("no matching manifest", "image_not_found", IMAGE),

@@ -12,7 +12,7 @@ from gamepipeline_engine.containers.classify import cause_of
 from gamepipeline_engine.containers.docker.client import DockerClient, one_line
 from gamepipeline_engine.containers.docker.endpoint import NoEndpoint
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
-from gamepipeline_engine.containers.docker.registry import auth_header, complete
+from gamepipeline_engine.containers.docker.registry import HUB, auth_header, complete, registry_of
 from gamepipeline_engine.containers.port import DaemonError, ImageInfo, PullProgress
 
 STALLED = 120.0
@@ -66,6 +66,8 @@ class DockerImages:
         if found is None:
             message = "the pull ended without the image being here"
             raise DaemonError(_OP, reference, 0, message, "image_pull")
+        if not _fits(found, platform):  # the daemon takes what there is and only warns
+            raise DaemonError(_OP, reference, 404, f"there is none for {platform}", "image_not_found")
         return _info(reference, found, seconds)
 
     async def close(self) -> None:
@@ -136,6 +138,11 @@ class DockerImages:
         except TimeoutError as exc:
             message = f"the pull stalled: nothing arrived for {self._stalled:g} s"
             raise DaemonError(_OP, reference, 0, message, "image_pull") from exc
+        except DaemonError as exc:
+            if exc.cause == "image_auth" and registry_of(reference) == HUB and _headers(reference) is None:
+                # Docker Hub refuses strangers what does not exist; that is likelier than a private image.
+                raise DaemonError(_OP, reference, exc.status, exc.message, "image_not_found") from exc
+            raise
         except PullFailed as exc:
             message = one_line(exc)
             raise DaemonError(_OP, reference, 0, message, cause_of(_OP, 0, message)) from exc

@@ -10,7 +10,7 @@ from typing import Any
 
 from gamepipeline_engine.containers.docker.endpoint import config_folder, docker_config
 
-_HUB = "docker.io"
+HUB = "docker.io"
 _HUB_KEY = "https://index.docker.io/v1/"
 
 
@@ -24,7 +24,7 @@ def registry_of(reference: str) -> str:
     """The registry's host: the first part when it looks like one, else Docker Hub."""
     first, slash, _ = reference.partition("/")
     is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if is_host else _HUB
+    return first if is_host else HUB
 
 
 def auth_header(reference: str, config: Mapping[str, Any] | None = None) -> str | None:
@@ -35,7 +35,7 @@ def auth_header(reference: str, config: Mapping[str, Any] | None = None) -> str 
     settings = docker_config(config_folder()) if config is None else config
     auths = settings.get("auths") or {}
     host = registry_of(reference)
-    keys = (_HUB_KEY, host) if host == _HUB else (host, f"https://{host}", f"http://{host}")
+    keys = (_HUB_KEY, host) if host == HUB else (host, f"https://{host}", f"http://{host}")
     entry = next((auths[key] for key in keys if auths.get(key)), None)
     if entry is None:
         return None
