@@ -128,7 +128,10 @@ class DockerClient:
             self._streams = _open(endpoint, 0)
         control, other = self._control, self._streams
         if self._version == "auto":
-            self._version = f"v{(await control.version())['ApiVersion']}"
+            try:
+                self._version = f"v{(await control.version())['ApiVersion']}"
+            except (ValueError, TypeError, KeyError) as exc:
+                raise NoEndpoint("what answers there is no Docker daemon") from exc
         control.api_version = other.api_version = self._version
         return other if streams else control
 

@@ -46,7 +46,7 @@ def auth_header(reference: str, config: Mapping[str, Any] | None = None) -> str 
         found |= {"username": entry["username"], "password": entry.get("password", "")}
     elif entry.get("auth"):
         try:
-            user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+            user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
         found |= {"username": user, "password": password}

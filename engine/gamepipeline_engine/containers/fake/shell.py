@@ -24,7 +24,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _PART = re.compile(r"""'(?P<raw>[^']*)'|"(?P<quoted>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)|(?P<bare>[^'"\\]+)""")
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<plain>\w+|\$|\?))")
+_VARIABLE = re.compile(r"\\(?P<escaped>[$\"\\`])|\$(?:\{(?P<braced>\w+)\}|(?P<plain>\w+|\$|\?))")
 _ASSIGN = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 
 
@@ -188,8 +188,7 @@ class Shell:
             if part["raw"] is not None:
                 text, quoted = text + part["raw"], True
             elif part["quoted"] is not None:
-                inner = re.sub(r'\\([$"\\`])', lambda m: m[1], self._variables(part["quoted"]))
-                text, quoted = text + inner, True
+                text, quoted = text + self._variables(part["quoted"]), True
             elif part["escaped"] is not None:
                 text, quoted = text + part["escaped"], True
             else:
@@ -208,6 +207,8 @@ class Shell:
         special = {"$": "1", "?": str(self._last)}
 
         def value(found: re.Match[str]) -> str:
+            if found["escaped"]:
+                return found["escaped"]
             name = found["braced"] or found["plain"]
             return special.get(name, self.env.get(name, ""))
 
