@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from gamepipeline_engine.core.eligibility import blocked_by_parallelism
 from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_events.times import later, moment
 from gamepipeline_projections.state import ACTIVE, PipelineState, StepState
@@ -22,20 +23,21 @@ def pipeline_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime 
 
 
 def step_deadline(spec: ResolvedStep, state: PipelineState, step: StepState) -> tuple[datetime, str] | None:
-    """When the running attempt is over its time, and the cause it then ends with.
+    """When the attempt is over its time, and the cause it then ends with.
 
-    Counted from StepStarted: fetching an image does not use up a step's time.
+    Its own limits count from StepStarted: fetching an image does not use up a step's time. The one
+    of an ending pipeline counts before that too: nothing else would end an image that never comes.
     """
-    if step.phase != "running" or step.started_at is None:
+    began = step.started_at if step.phase == "running" else step.scheduled_at
+    if step.phase not in {"scheduled", "running"} or began is None:
         return None
     limits = []
-    if spec.timeout is not None:
-        limits.append((later(step.started_at, spec.timeout), "step_timeout"))
+    if step.phase == "running" and spec.timeout is not None:
+        limits.append((later(began, spec.timeout), "step_timeout"))
     if spec.ready is not None and step.service is not None and step.service.phase == "starting":
-        limits.append((later(step.started_at, spec.ready.timeout), "ready_timeout"))
+        limits.append((later(began, spec.ready.timeout), "ready_timeout"))
     if state.ending_at is not None and spec.when != "on_success":
-        begin = max(moment(step.started_at), moment(state.ending_at))
-        limits.append((begin + timedelta(seconds=ENDING_LIMIT), "step_timeout"))
+        limits.append((later(max(began, state.ending_at), ENDING_LIMIT), "step_timeout"))
     return min(limits, default=None)
 
 
@@ -43,11 +45,13 @@ def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | No
     """The next moment at which the clock alone may change something."""
     if state.phase not in ACTIVE:
         return None
+    # A retry whose time has come while all places are taken waits for a place, not for the clock.
+    waits_for_place = blocked_by_parallelism(spec, state)
     moments = [pipeline_deadline(spec, state)]
     for one in spec.steps:
         step = state.steps[one.id]
         limit = step_deadline(one, state, step)
         moments.append(limit[0] if limit else None)
-        if step.phase == "pending" and step.retry_at is not None:
+        if step.phase == "pending" and step.retry_at is not None and not waits_for_place:
             moments.append(moment(step.retry_at))
     return min((each for each in moments if each is not None), default=None)
