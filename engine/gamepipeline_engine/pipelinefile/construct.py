@@ -12,6 +12,7 @@ from typing import Any, cast
 from gamepipeline_engine.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 from gamepipeline_events import Problem
 from gamepipeline_events.problems import Path
+from gamepipeline_events.spec.checks.report import MAX_PROBLEMS, printable
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
@@ -106,10 +107,12 @@ class Constructor:
                 result.setdefault(name, value)
 
     def _problem(self, code: str, message: str, path: Path, node: Node, hint: str | None = None) -> None:
+        if len(self.problems) >= MAX_PROBLEMS:
+            return
         self.problems.append(
             Problem(
                 code=code,
-                message=message,
+                message=printable(message),
                 path=path,
                 hint=hint,
                 line=node.line,

@@ -16,7 +16,9 @@ from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.resolved import ResolvedPipeline
 
 MAX_FILE = 512 * 1024
-_NOT_TEXT = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters, and what YAML 1.1 took for line ends: 1.2 does not, but the parser does."""
+_ESCAPED_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029]")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -69,12 +71,15 @@ def load_text(text: str | bytes, name: str) -> Loaded:
         _placed(problem, root, decoded, offset)
         for problem, offset in zip(checked.problems, checked.offsets, strict=True)
     ]
-    problems = sorted((*constructor.problems, *found), key=lambda problem: (problem.line, problem.column))
+    problems = {  # an anchor's problem is one, however often it is put in
+        (problem.line, problem.column, problem.code, problem.message): problem
+        for problem in (*constructor.problems, *found)
+    }
     return Loaded(
         name=name,
         document=document if isinstance(document, dict) else None,
         pipeline=None if constructor.problems else checked.pipeline,
-        problems=tuple(problems),
+        problems=tuple(sorted(problems.values(), key=lambda each: (each.line, each.column))),
     )
 
 
@@ -91,11 +96,20 @@ def _decoded(text: str | bytes) -> str:
         good = data[: exc.start].decode("utf-8-sig")
         line, column = _after(good)
         raise Fault("GP101", "not UTF-8", line, column, "save the file as UTF-8") from None
+    if decoded.lstrip().startswith("{"):
+        decoded = _as_yaml(decoded)
     if matched := _NOT_TEXT.search(decoded):
         line, column = _after(decoded[: matched.start()])
         message = f"the character U+{ord(matched[0]):04X} is not allowed"
-        raise Fault("GP101", message, line, column)
-    return _SURROGATES.sub(_joined, decoded) if decoded.lstrip().startswith("{") else decoded
+        hint = "if it is meant, write it as an escape in double quotes"
+        raise Fault("GP101", message, line, column, hint)
+    return decoded
+
+
+def _as_yaml(text: str) -> str:
+    """JSON where YAML reads it differently: pairs of escapes, and characters it takes for line ends."""
+    joined = _SURROGATES.sub(_joined, text)
+    return _ESCAPED_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", joined)
 
 
 def _after(text: str) -> tuple[int, int]:

@@ -7,8 +7,9 @@ from gamepipeline_engine.pipelinefile.nodes import Mapping, Node, Scalar, Sequen
 from gamepipeline_events import Problem
 from gamepipeline_events.problems import Path
 
+KEY = -1
 AT_KEY = frozenset({"GP102", "GP103", "GP108", "GP402"})
-"""Problems of these codes are about a key, the others about its value."""
+"""Problems of these codes are about a key; the others about a value, unless their offset is KEY."""
 
 
 def place(root: Node | None, text: str, problem: Problem, offset: int | None) -> tuple[int, int]:
@@ -16,9 +17,9 @@ def place(root: Node | None, text: str, problem: Problem, offset: int | None) ->
     if root is None:
         return 1, 1
     key, node = _find(root, problem.path)
-    if problem.code in AT_KEY and key is not None:
+    if (problem.code in AT_KEY or offset == KEY) and key is not None:
         return key.line, key.column
-    if offset is not None and isinstance(node, Scalar):
+    if offset is not None and offset >= 0 and isinstance(node, Scalar):
         return _inside(node, text, offset)
     return node.line, node.column
 

@@ -28,7 +28,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What a check found. ``pipeline`` is None when any problem is an error.
 
     ``offsets[i]`` is the character (from 0) of the text at ``problems[i].path`` that the problem is
-    about, None where it is about the whole value.
+    about, -1 where it is about the key, None where it is about the whole value.
     """
 
     pipeline: ResolvedPipeline | None

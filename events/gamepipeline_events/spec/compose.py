@@ -45,10 +45,10 @@ class VolumeOptions(Written, frozen=True, kw_only=True):
 
 
 class TmpfsOptions(Written, frozen=True, kw_only=True):
-    """Options of a tmpfs mount; ``mode`` as octal digits or the number they mean."""
+    """Options of a tmpfs mount; ``mode`` as octal digits."""
 
     size: Bytes | None = None
-    mode: Annotated[str | int, Meta(extra={"format": "mode"})] | None = None
+    mode: Annotated[str, Meta(extra={"format": "mode"})] | None = None
 
 
 class VolumeMount(Written, frozen=True, kw_only=True):

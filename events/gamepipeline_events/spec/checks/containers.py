@@ -13,7 +13,7 @@ from gamepipeline_events.spec import forms
 from gamepipeline_events.spec.checks.formats import check_address, check_port
 from gamepipeline_events.spec.checks.mounts import check_mounts
 from gamepipeline_events.spec.checks.names import Names, check_bare, check_secret_files
-from gamepipeline_events.spec.checks.report import Report, quoted
+from gamepipeline_events.spec.checks.report import KEY, Report, quoted
 from gamepipeline_events.spec.checks.resources import check_resources
 from gamepipeline_events.spec.expressions import OPEN, has_expression
 from gamepipeline_events.spec.script import ScriptError, build_script
@@ -132,7 +132,7 @@ def _environment(container: dict[str, Any], path: Path, report: Report) -> None:
             report.error("GP106", message, at)
         if key.startswith("LD_"):
             message = f"{quoted(key)} changes how every program in the container is loaded"
-            report.warn("GP105", message, at)
+            report.warn("GP105", message, at, None, KEY)
     if total > MAX_ENVIRONMENT:
         message = f"the environment has {total} bytes; at most {MAX_ENVIRONMENT} are allowed"
         report.error("GP106", message, (*path, "environment"))
@@ -141,7 +141,8 @@ def _environment(container: dict[str, Any], path: Path, report: Report) -> None:
 def _labels(container: dict[str, Any], path: Path, report: Report) -> None:
     for key, text, at in _entries(container.get("labels"), (*path, "labels"), report):
         if key.startswith(OUR_LABELS):
-            report.error("GP105", f"labels that begin with {OUR_LABELS} are the engine's own", at)
+            message = f"labels that begin with {OUR_LABELS} are the engine's own"
+            report.error("GP105", message, at, None, KEY)
         if len(key) + len((text or "").encode()) > MAX_VARIABLE:
             report.error("GP106", f"a label is longer than {MAX_VARIABLE} bytes", at)
 
@@ -161,9 +162,10 @@ def _entries(value: Any, path: Path, report: Report) -> list[tuple[str, str | No
         ]
     for key, text, at in pairs:
         if OPEN in key:
-            report.error("GP304", "an expression cannot be part of a key", at)
+            report.error("GP304", "an expression cannot be part of a key", at, None, KEY)
         elif not key or "=" in key or any(char.isspace() for char in key):
-            report.error("GP105", f"{quoted(key)} is no name: it is empty or holds '=' or a space", at)
+            message = f"{quoted(key)} is no name: it is empty or holds '=' or a space"
+            report.error("GP105", message, at, None, KEY)
         elif key in seen:
             report.error("GP102", f"{quoted(key)} stands here twice", at)
         else:

@@ -162,7 +162,7 @@ def check_pattern(value: object) -> None:
 def check_cause(value: object) -> None:
     """A cause of failure."""
     if value not in CAUSES:
-        raise OutOfRange(f"is no cause of failure; there are {', '.join(CAUSES)}")
+        raise OutOfRange("is no cause of failure such as oom_killed or step_timeout")
 
 
 FORMATS: dict[str, Callable[[object], None]] = {

@@ -64,7 +64,10 @@ def allows_null(kind: inspect.Type) -> bool:
 def wanted(options: Types) -> str:
     """``text or a list``."""
     words = [_WORDS.get(type(plain(inner))) for option in options for inner in options_of(option)]
-    return " or ".join(dict.fromkeys(word for word in words if word))
+    named = dict.fromkeys(word for word in words if word)
+    if "a number" in named:
+        named.pop("a whole number", None)
+    return " or ".join(named)
 
 
 @cache

@@ -29,6 +29,7 @@ def check_mounts(container: dict[str, Any], path: Path, report: Report, *, works
         except ValueError as exc:
             report.error("GP105", f"the volume {quoted(value)} {exc}", place)
             continue
+        _options(mount, place, report)
         _source(mount, place, report)
         _target(mount.target, place, taken, report)
     tmpfs = container.get("tmpfs", ())
@@ -36,6 +37,14 @@ def check_mounts(container: dict[str, Any], path: Path, report: Report, *, works
         if value is not None:
             place = (*path, "tmpfs") if isinstance(tmpfs, str) else (*path, "tmpfs", index)
             _target(value.partition(":")[0], place, taken, report)
+
+
+def _options(mount: forms.Mount, path: Path, report: Report) -> None:
+    """Options of another kind of mount would be lost without a word."""
+    for kind in ("bind", "volume", "tmpfs"):
+        if kind in mount.long and kind != mount.kind:
+            message = f"options of a {kind} mount beside 'type: {mount.kind}'"
+            report.error("GP108", message, (*path, kind))
 
 
 def _source(mount: forms.Mount, path: Path, report: Report) -> None:

@@ -44,7 +44,7 @@ def order(steps: list[Any], report: Report) -> Order:
     for index, (wanted, path) in enumerate(written):
         own: tuple[str, ...] = ()
         if wanted:
-            own = _resolved(wanted, path, by_word, report)
+            own = _resolved(wanted, path, by_word, report, ids[index])
         elif _when(steps[index]) != "on_success":
             own = ids[:index]
         elif sequential:
@@ -105,7 +105,9 @@ def _by_word(steps: list[Any], ids: tuple[str, ...]) -> dict[str, list[str]]:
     return by_word | {step_id: [step_id] for step_id in ids}
 
 
-def _resolved(wanted: list[Any], path: Path, by_word: dict[str, list[str]], report: Report) -> tuple[str, ...]:
+def _resolved(
+    wanted: list[Any], path: Path, by_word: dict[str, list[str]], report: Report, own: str
+) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for index, word in enumerate(wanted):
         if word is None:
@@ -117,6 +119,8 @@ def _resolved(wanted: list[Any], path: Path, by_word: dict[str, list[str]], repo
             report.error("GP202", f"there is no step {quoted(word)}", place, hint)
         elif len(set(meant)) > 1:
             report.error("GP202", f"{len(meant)} steps are called {quoted(word)}", place, "write the id")
+        elif meant[0] == own:
+            report.error("GP203", f"the step '{own}' needs itself", place, "remove it")
         else:
             found[meant[0]] = None
     return tuple(found)
@@ -156,8 +160,6 @@ def _circles(needs: dict[str, tuple[str, ...]], paths: dict[str, Path], report: 
         turn = min(range(len(circle)), key=lambda place: rank[circle[place]])
         circle = circle[turn:] + circle[:turn]
         message = f"the steps wait for each other in a circle: {_trail(circle)}"
-        if len(circle) == 1:
-            message = f"the step '{circle[0]}' needs itself"
         report.error("GP203", message, paths[circle[0]], "remove one of these needs")
         ready.extend(circle)
 

@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from gamepipeline_events.problems import Path, Problem
 
 MAX_PROBLEMS = 1000
+KEY = -1
+"""An offset that says: the problem is about the key, not about its value."""
+
 MAX_GUESSES = 50
 """Looking for similar words is slow; past this many unknown ones it is hostility, not a slip."""
 
@@ -17,7 +20,7 @@ class TooManyProblems(Exception):
 
 
 class Report:
-    """Problems so far. ``offsets[i]`` is the character of the text ``problems[i]`` is about, or None."""
+    """Problems so far. ``offsets[i]`` is the character of the text ``problems[i]`` is about, KEY, or None."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -28,12 +31,11 @@ class Report:
     def error(self, code: str, message: str, path: Path, hint: str | None = None, offset: int | None = None) -> None:
         """Record an error. Raises TooManyProblems when the report is full."""
         self.failed.add(path)
-        self._add(Problem(code=code, message=message, path=path, hint=hint), offset)
+        self._add("error", code, message, path, hint, offset)
 
     def warn(self, code: str, message: str, path: Path, hint: str | None = None, offset: int | None = None) -> None:
         """Record something that does not keep the pipeline from running."""
-        problem = Problem(code=code, message=message, path=path, hint=hint, severity="warning")
-        self._add(problem, offset)
+        self._add("warning", code, message, path, hint, offset)
 
     def guess(self, word: str, known: Iterable[str]) -> str | None:
         """A ``did you mean`` hint, or None."""
@@ -48,22 +50,34 @@ class Report:
         """Whether anything found keeps the pipeline from running."""
         return bool(self.failed)
 
-    def _add(self, problem: Problem, offset: int | None) -> None:
-        if len(self.problems) >= MAX_PROBLEMS:
-            more = Problem(code="GP106", message=f"more than {MAX_PROBLEMS} problems", path=())
-            self.problems.append(more)
-            self.offsets.append(None)
-            raise TooManyProblems
+    def _add(self, severity: str, code: str, message: str, path: Path, hint: str | None, offset: int | None) -> None:
+        full = len(self.problems) >= MAX_PROBLEMS
+        if full:
+            code, message, path, hint = "GP106", f"more than {MAX_PROBLEMS} problems", (), None
+        problem = Problem(
+            code=code,
+            message=printable(message),
+            path=path,
+            hint=None if hint is None else printable(hint),
+            severity=severity,
+        )
         self.problems.append(problem)
-        self.offsets.append(offset)
+        self.offsets.append(None if full else offset)
+        if full:
+            raise TooManyProblems
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without anything a terminal would act upon."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def quoted(value: object, limit: int = 60) -> str:
     """``value`` for a message: short, on one line, safe to print whatever it holds."""
     if isinstance(value, str):
-        text = value if len(value) <= limit else value[: limit - 1] + "…"
-        if not text.isprintable():
-            text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        text = printable(value if len(value) <= limit else value[: limit - 1] + "…")
         return f"'{text}'"
     match value:
         case bool():
@@ -80,7 +94,7 @@ _KINDS: dict[type, str] = {
     type(None): "null",
     bool: "true or false",
     int: "a number",
-    float: "a number",
+    float: "a decimal number",
     str: "text",
     list: "a list",
     dict: "a mapping",

@@ -25,7 +25,7 @@ from gamepipeline_events.spec.checks.kinds import (
     wanted,
 )
 from gamepipeline_events.spec.checks.measure import is_key
-from gamepipeline_events.spec.checks.report import Report, kind_of, quoted
+from gamepipeline_events.spec.checks.report import KEY, Report, kind_of, quoted
 from gamepipeline_events.spec.expressions import OPEN, ExpressionError, Reference, parse
 from gamepipeline_events.spec.model import GamePipeline
 from gamepipeline_events.values import OutOfRange
@@ -109,7 +109,7 @@ class Shape:
                 result = self._unless(why and f"is {quoted(value)}; it must be {why}", value, path)
             case inspect.StrType():
                 why = _beyond(len(value), kind.min_length, kind.max_length)
-                why = why and f"has {len(value)} characters; it must have {why}"
+                why = why and (f"has {len(value)} characters; it must have {why}" if value else "is empty")
                 result = self._unless(why, value, path)
             case _:
                 pass  # true or false is all right as it is
@@ -143,7 +143,7 @@ class Shape:
                 continue
             if key_format and key.startswith("x-"):
                 continue
-            if key_format and self._formatted(key, key_format, place) is WRONG:
+            if key_format and self._formatted(key, key_format, place, KEY) is WRONG:
                 continue
             seen = None if inner is None else self.walk(inner, kind.value_type, place)
             if seen is not WRONG:
@@ -153,7 +153,8 @@ class Shape:
     def _list(self, value: list[Any], kind: inspect.ListType, path: Path) -> Any:
         if why := _beyond(len(value), kind.min_length, kind.max_length):
             code = "GP106" if value else "GP105"
-            message = f"{_subject(path)} has {len(value)} items; it must have {why}"
+            why = f"has {len(value)} items; it must have {why}" if value else "is empty"
+            message = f"{_subject(path)} {why}"
             self.report.error(code, message, path)
             return WRONG
         result = []
@@ -177,7 +178,7 @@ class Shape:
         self.report.error("GP105", f"{_subject(path)} {why}", path)
         return WRONG
 
-    def _formatted(self, value: Any, name: str, path: Path) -> Any:
+    def _formatted(self, value: Any, name: str, path: Path, offset: int | None = None) -> Any:
         code, why = "", ""
         try:
             FORMATS[name](value)
@@ -187,7 +188,8 @@ class Shape:
             code, why = "GP104", str(exc)
         if not code:
             return value
-        self.report.error(code, f"{_subject(path)} ({quoted(value)}) {why}", path)
+        subject = "the key" if offset == KEY else _subject(path)
+        self.report.error(code, f"{subject} ({quoted(value)}) {why}", path, None, offset)
         return WRONG
 
     def _expressions(self, text: str, path: Path) -> str | _Wrong | None:
@@ -216,7 +218,8 @@ class Shape:
     def _wrong_type(self, value: Any, words: str, name: str, path: Path) -> None:
         kind = f" ({name})" if name else ""
         message = f"{_subject(path)} must be {words}{kind}, not {kind_of(value)}"
-        self.report.error("GP104", message, path, _type_hint(value, words))
+        hint = f"write {{default: {quoted(value)}}}" if path[:1] == ("args",) and len(path) == 2 else None
+        self.report.error("GP104", message, path, hint or _type_hint(value, words))
 
 
 def _type_hint(value: Any, words: str) -> str | None:
