@@ -214,15 +214,24 @@ class Containers(Protocol):
         """Output in order from ``since`` (inclusive) on. ``follow`` goes on until the container ends;
         its last line may be missing then, so the caller reads once more without ``follow``.
         A stream that breaks raises DaemonUnreachable, never a quiet end. Gone: DaemonError(container_lost).
+        Following what was never started: ValueError (the daemon would end it at once, with nothing).
+        Times of stdout and stderr may be slightly out of order: who resumes steps back a second and
+        drops what was seen (``resume.Resume``).
         """
         ...
 
     async def execute(self, name: str, command: tuple[str, ...], timeout: float) -> int:
-        """Run a command in a running container; its exit code. Past ``timeout`` seconds: 124."""
+        """Run a command in a running container; its exit code. Past ``timeout`` seconds: 124.
+
+        Raises DaemonError(container_lost) when the container is gone or does not run.
+        """
         ...
 
     async def read_file(self, name: str, path: str, limit: int) -> bytes | None:
-        """At most ``limit`` + 1 bytes of a file of a container, running or not; None if there is none."""
+        """At most ``limit`` + 1 bytes of a file of a container, running or not; None if there is none.
+
+        A link is not followed. Raises DaemonError(container_lost) when the container is gone.
+        """
         ...
 
     async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
