@@ -95,13 +95,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _call(arguments: Sequence[str] | None) -> int:
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result: Any = root.main(
-            args=list(arguments) if arguments is not None else None,
-            prog_name="gamepipeline",
-            standalone_mode=False,
-            obj=Settings(),
-        )
+        # Not root.main(): it would turn a broken pipe into an exit of its own.
+        with root.make_context("gamepipeline", given, obj=Settings()) as context:
+            result: Any = root.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,12 +38,13 @@ def command(
     """
     from gamepipeline_engine.cli.loop import run_async
     from gamepipeline_engine.cli.running.logging import log_to_stderr
+    from gamepipeline_engine.cli.running.serving import serve
     from gamepipeline_engine.config import load_config
 
     log_to_stderr()
     config = with_options(load_config(config_file), node, pools, capacity)
     engine = _make(config, Settings.current(), pools, background=background)
-    run_async(_serve(engine, until_idle=until_idle))
+    run_async(serve(engine, until_idle=until_idle))
 
 
 def with_options(config: Config, node: str | None, pools: tuple[str, ...], capacity: int | None) -> Config:
@@ -80,51 +78,3 @@ def _make(config: Config, settings: Settings, pools: tuple[str, ...], *, backgro
         nats_url=settings.nats,
         variables=run_variables(config.variables, os.environ),
     )
-
-
-async def _serve(engine: GamePipelineEngine, *, until_idle: bool) -> None:
-    import msgspec
-
-    from gamepipeline_engine.cli.who import actor
-
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a terminal that closes does not end a daemon
-    await _unless(asked, engine.start())
-    try:
-        if not asked.is_set():
-            ready = {
-                "ready": True,
-                "node": engine.node,
-                "pools": engine.pools,
-                "instance": engine.instance,
-                "realm": engine.realm,
-                "started_by": actor(),
-            }
-            click.echo(msgspec.json.encode(ready))
-            await _until(asked, engine, until_idle=until_idle)
-    finally:
-        await engine.stop()
-
-
-async def _unless(asked: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:
-    """Finish ``start``, or give it up when somebody asks for the end meanwhile."""
-    async with asyncio.TaskGroup() as group:
-        starting = group.create_task(start)
-        asking = group.create_task(asked.wait())
-        await asyncio.wait({starting, asking}, return_when=asyncio.FIRST_COMPLETED)
-        starting.cancel()
-        asking.cancel()
-
-
-async def _until(asked: asyncio.Event, engine: GamePipelineEngine, *, until_idle: bool) -> None:
-    """Until somebody asks, nothing is left to do (``until_idle``), or serving fails: that is raised."""
-    async with asyncio.TaskGroup() as group:
-        ends = {group.create_task(asked.wait()), group.create_task(engine.serve_until_stopped())}
-        if until_idle:
-            ends.add(group.create_task(engine.idle()))
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for one in ends:
-            one.cancel()

@@ -36,6 +36,9 @@ from gamepipeline_events import Invalid
 from gamepipeline_projections import PipelineState, status_of
 from gamepipeline_projections.state import ACTIVE
 
+STORED_WITHIN = 3.0
+"""Seconds that storing a request for cancellation may hold up letting go."""
+
 GONE_WITHIN = 30.0
 """Seconds until a process that was killed counts as gone, with room."""
 
@@ -149,13 +152,16 @@ async def _watch(
             }
             canceling = group.create_task(_cancel_on_interrupt(engine, pipeline_id, signals, screen))
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if signals.cancel.is_set():
+                # Who lets go after a cancel still wants the end: the request is stored first.
+                await asyncio.wait({canceling}, timeout=STORED_WITHIN)
             for one in {*ends, canceling}:
                 one.cancel()
     finally:
         screen.close()
     if view.state.terminal:
         return await _report(settings, session, view, options)
-    return await _let_go(settings, engine, view, options)
+    return await _let_go(settings, engine, view, options, canceling=signals.cancel.is_set())
 
 
 async def _cancel_on_interrupt(
@@ -186,7 +192,9 @@ async def _report(settings: Settings, session: Session, view: RunView, options: 
     return OF_STATUS[status.status]
 
 
-async def _let_go(settings: Settings, engine: GamePipelineEngine, view: RunView, options: RunOptions) -> int:
+async def _let_go(
+    settings: Settings, engine: GamePipelineEngine, view: RunView, options: RunOptions, *, canceling: bool
+) -> int:
     """Leave the run to an engine in the background, if one can have it."""
     pipeline_id = view.state.id
     if options.personal:
@@ -195,7 +203,8 @@ async def _let_go(settings: Settings, engine: GamePipelineEngine, view: RunView,
         return Exit.LET_GO
     background = await start_engine(settings, name=f"watch-{pipeline_id}")
     await engine.stop()
-    note(f"{pipeline_id} is let go, it runs on; `gamepipeline status {pipeline_id}` shows it")
+    goes_on = "its cancellation goes on" if canceling else "it runs on"
+    note(f"{pipeline_id} is let go, {goes_on}; see `gamepipeline status {pipeline_id}`")
     _tell(background)
     return Exit.LET_GO
 
