@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 
+from gamepipeline_engine.broker.embedded import state_folder
 from gamepipeline_engine.clock import SystemClock, new_id
 from gamepipeline_engine.commands.queue_port import AlreadyQueued, QueueError
 from gamepipeline_engine.config import Config
@@ -131,6 +132,8 @@ class GamePipelineEngine:
                 new_id=new_id,
                 variables=variables,
                 policy=self._policy,
+                cpus=float(opened.daemon.cpus),
+                protected=(str(state_folder(os.environ)),),
                 progress=self._publish_progress,
             )
             await opened.queue.prepare(self.pools, forgotten_after=_PRIVATE_POOL_FORGOTTEN if self._private else None)

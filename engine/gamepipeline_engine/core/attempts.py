@@ -190,7 +190,7 @@ def on_attempt_failed(state: PipelineState, observed: AttemptFailed, now: dateti
     diagnosis = Diagnosis(
         cause=observed.cause,
         message=observed.message,
-        hint=HINTS.get(observed.cause) or hint_for([observed.message]),
+        hint=observed.hint or HINTS.get(observed.cause) or hint_for([observed.message]),
     )
     failed = _failed(state, step, diagnosis, observed, now)
     if observed.cause in DOCKER_FAULTS and not failed.will_retry and ("docker_error", step.id) not in state.alerts:

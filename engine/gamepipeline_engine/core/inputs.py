@@ -136,6 +136,7 @@ class AttemptFailed(Input, frozen=True, kw_only=True):
     attempt: int
     cause: str
     message: str
+    hint: str | None = None
     exit_code: int | None = None
     log_tail: tuple[str, ...] = ()
 

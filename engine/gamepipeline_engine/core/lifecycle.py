@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gamepipeline_engine.core.inputs import Claim, Disposed, Refuse, RejectCommand, Release, RequestCancel, Submit
-from gamepipeline_engine.core.plan import services_to_end
+from gamepipeline_engine.core.plan import only_stayers_left
 from gamepipeline_events import (
     AlertRaised,
     CommandRejected,
@@ -131,10 +131,11 @@ def on_cancel(state: PipelineState, observed: RequestCancel, now: datetime) -> E
 
 
 def on_disposed(state: PipelineState, observed: Disposed, now: datetime) -> EventData | None:
-    """Nothing is left: the outcome is recorded, its alert before it."""
-    if state.phase not in ACTIVE or services_to_end(state):
-        return None
-    if not all(step.settled for step in state.steps.values()):
+    """Nothing is left: the outcome is recorded, its alert before it.
+
+    A report from before a service was asked to stop comes too late: there will be another.
+    """
+    if state.phase not in ACTIVE or not only_stayers_left(state):
         return None
     duration = seconds_between(state.started_at or timestamp(now), timestamp(now))
     services = state.live_services()

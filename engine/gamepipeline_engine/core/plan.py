@@ -21,7 +21,7 @@ def plan(state: PipelineState, now: datetime) -> dict[str, Action]:  # noqa: ARG
         action = action or _for_service(step)
         if action is not None:
             actions[action.key] = action
-    if state.phase in ACTIVE and _only_stayers_left(state):
+    if state.phase in ACTIVE and only_stayers_left(state):
         dispose = Dispose(tuple(state.live_services()))
         actions[dispose.key] = dispose
     return actions
@@ -49,7 +49,7 @@ def _for_service(step: StepState) -> Action | None:
             return None
 
 
-def _only_stayers_left(state: PipelineState) -> bool:
+def only_stayers_left(state: PipelineState) -> bool:
     """Whether all that can still run is a service that is meant to stay."""
     return all(step.settled for step in state.steps.values()) and not services_to_end(state) and not _stopping(state)
 

@@ -93,9 +93,10 @@ def grace(desk: Desk) -> float:
 class _Refused(Exception):
     """The engine itself does not want to run it."""
 
-    def __init__(self, cause: str, message: str) -> None:
+    def __init__(self, cause: str, message: str, hint: str = "") -> None:
         self.cause = cause
         self.message = message
+        self.hint = hint
         super().__init__(message)
 
 
@@ -118,14 +119,15 @@ async def _create(desk: Desk) -> ContainerView:
     containers, host, spec = desk.host.containers, desk.host, desk.spec
     image = desk.step_state.image or ""
     config = build(spec, desk.context(image))
-    found = violations(config, host.policy, host.config.limits)
+    found = violations(config, host.policy, host.config.limits, host.protected)
     if found:
-        raise _Refused("policy_denied", "; ".join(f"{one.message} ({one.rule})" for one in found))
-    await _fetch_image(desk, image)
+        message = "; ".join(f"{one.message} ({one.rule})" for one in found)
+        raise _Refused("policy_denied", message, "\n".join(dict.fromkeys(one.hint for one in found if one.hint)))
+    await _fetch_image(desk, image, config.platform)
     try:
-        config = await asyncio.to_thread(prepare_host_paths, config, host.policy)
+        config = await asyncio.to_thread(prepare_host_paths, config, host.policy, host.protected)
     except HostPathDenied as exc:
-        raise _Refused("mount_denied", str(exc)) from exc
+        raise _Refused("mount_denied", str(exc), exc.hint) from exc
     pipeline = desk.state.id
     shared = labels(realm=host.realm, pipeline=pipeline, kind="pipeline", node=host.node)
     await desk.change(lambda: containers.prepare(pipeline, shared, workspace=True))
@@ -138,12 +140,11 @@ async def _create(desk: Desk) -> ContainerView:
     return view
 
 
-async def _fetch_image(desk: Desk, image: str) -> None:
+async def _fetch_image(desk: Desk, image: str, platform: str | None) -> None:
     def progress(now: PullProgress) -> None:
         desk.host.progress(desk.state.id, desk.step, now)
 
     policy: Literal["always", "missing", "never"] = desk.spec.container.get("pull_policy") or "missing"
-    platform = desk.spec.container.get("platform")
     info = await desk.reach(
         lambda: desk.host.containers.ensure_image(image, policy, platform=platform, on_progress=progress)
     )
@@ -180,6 +181,7 @@ async def _report_refusal(desk: Desk, refusal: Exception) -> None:
             attempt=desk.attempt,
             cause=cause,
             message=message,
+            hint=getattr(refusal, "hint", "") or None,
             exit_code=exit_codes.get(cause),
         )
     )

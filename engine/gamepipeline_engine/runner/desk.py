@@ -51,6 +51,7 @@ class Desk:
         self.pump: LogPump | None = None
         self._writer = writer
         self._tell = tell
+        self._redactor: Redactor | None = None
 
     @property
     def state(self) -> PipelineState:
@@ -96,13 +97,15 @@ class Desk:
             realm=self.host.realm,
             node=self.host.node,
             image=image,
-            limits=self.host.config.container_defaults(),
+            limits=self.host.config.container_defaults(self.host.cpus),
         )
 
     def redactor(self) -> Redactor:
         """Masks the pipeline's secrets."""
-        values = self.host.variables.resolve(self.pipeline.envs, self.pipeline.secrets)
-        return Redactor(values.secrets.values())
+        if self._redactor is None:
+            values = self.host.variables.resolve(self.pipeline.envs, self.pipeline.secrets)
+            self._redactor = Redactor(values.secrets.values())
+        return self._redactor
 
     # --- the daemon ------------------------------------------------------------------------
 

@@ -35,6 +35,10 @@ class Host:
     new_id: Callable[[], str]
     variables: NodeVariables
     policy: Policy
+    cpus: float | None = None
+    """CPUs of the daemon's host; None: not known."""
+    protected: tuple[str, ...] = ()
+    """Host paths of the engine itself, which no step may mount."""
     progress: Callable[[str, str, PullProgress], None] = field(default=_no_progress)
     workspaces: dict[str, bytes] = field(default_factory=dict)
     """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""
