@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from gamepipeline_engine.core.deadlines import ENDING_LIMIT
 from gamepipeline_engine.core.diagnosis import Diagnosis, diagnose_exit, hint_for, tail
 from gamepipeline_engine.core.eligibility import is_ending
 from gamepipeline_engine.core.inputs import (
@@ -148,7 +149,7 @@ def _stopped_as_asked(
     if cause not in {"step_timeout", "ready_timeout"}:
         return StepCanceled(step=step.id, attempt=step.attempt, cause=cause)
     spec = _spec(state, step)
-    limit = _limit(spec, cause)
+    limit = _limit(spec, cause, ending=state.ending_at is not None)
     if cause == "ready_timeout":
         message = f"was not ready within {limit:g} s"
         hint = "Check the service's log and its ready condition; raise ready.timeout if it needs longer."
@@ -159,10 +160,12 @@ def _stopped_as_asked(
     return _failed(state, step, diagnosis, observed, now)
 
 
-def _limit(spec: ResolvedStep, cause: str) -> float:
-    if cause == "ready_timeout":
-        return spec.ready.timeout if spec.ready else 0.0
-    return min(spec.timeout or 600.0, 600.0) if spec.when != "on_success" else (spec.timeout or 0.0)
+def _limit(spec: ResolvedStep, cause: str, *, ending: bool) -> float:
+    """The seconds that were over, as people know them from the pipeline file."""
+    if cause == "ready_timeout" and spec.ready is not None:
+        return spec.ready.timeout
+    own = spec.timeout if spec.timeout is not None else ENDING_LIMIT
+    return min(own, ENDING_LIMIT) if ending and spec.when != "on_success" else own
 
 
 def on_attempt_stopped(state: PipelineState, observed: AttemptStopped, now: datetime) -> EventData | None:

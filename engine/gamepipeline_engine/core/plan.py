@@ -59,11 +59,12 @@ def _stopping(state: PipelineState) -> bool:
 
 
 def services_to_end(state: PipelineState) -> list[str]:
-    """Ready services that must be stopped before the pipeline's end can be recorded.
+    """Services, in sight or not, that must be stopped before the pipeline's end can be recorded.
 
     A pipeline that did not complete takes all its services with it; one that did leaves those
     whose ``lifetime`` is detached.
     """
     detached = {one.id for one in spec_of(state).steps if one.lifetime == "detached"}
-    live = [one.id for one in state.steps.values() if one.service is not None and one.service.phase == "ready"]
+    there = {"ready", "unknown"}
+    live = [one.id for one in state.steps.values() if one.service is not None and one.service.phase in there]
     return live if state.phase != "running" else [one for one in live if one not in detached]
