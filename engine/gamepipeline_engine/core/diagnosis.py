@@ -156,7 +156,25 @@ def diagnose_exit(exit_code: int, *, oom_killed: bool, log_tail: Sequence[str]) 
     signal = SIGNALS.get(exit_code - 128) if exit_code > 128 else None
     if signal is not None:
         return Diagnosis(cause="signal", message=f"was ended by {signal} (exit code {exit_code})", hint=hint)
+    refused = _refused_by_init(exit_code, log_tail)
+    if refused is not None:
+        return refused
     if exit_code == 127:
         hint = hint or "The shell did not find a command: check its name and what the image holds."
     note = " (a process in it ran out of memory)" if oom_killed else ""
     return Diagnosis(cause="exit_nonzero", message=f"ended with exit code {exit_code}{note}", hint=hint)
+
+
+def _refused_by_init(exit_code: int, log_tail: Sequence[str]) -> Diagnosis | None:
+    """The container's init could not execute the command: it says so and ends, where Docker would refuse the start."""
+    said = next((line for line in reversed(log_tail) if line.startswith("[FATAL tini ")), None)
+    if said is None or exit_code not in _INIT_CODES:
+        return None
+    cause, hint = _INIT_CODES[exit_code]
+    return Diagnosis(cause=cause, message=f"could not be executed: {said.partition('] ')[2]}", hint=hint)
+
+
+_INIT_CODES: dict[int, tuple[str, str]] = {
+    126: ("not_executable", "The command is not executable: check its mode and the image's platform."),
+    127: ("command_not_found", "The image has no such command: check commands, command and entrypoint."),
+}
