@@ -1,135 +1,47 @@
 """The contract of the CommandQueue port, on every adapter."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import pytest
-from nats.aio.client import Client
 from ulid import ULID
 
-from gamepipeline_engine.broker.errors import StreamMismatch
-from gamepipeline_engine.broker.streams import StreamOptions, Topology
-from gamepipeline_engine.commands.memory import MemoryCommandQueue, MemoryCommands
-from gamepipeline_engine.commands.queue import JetStreamCommandQueue
 from gamepipeline_engine.commands.queue_port import (
     AlreadyQueued,
     CommandQueue,
-    Delivery,
     QueueRefused,
     QueueUnavailable,
     Stored,
 )
-from gamepipeline_events import BadInput, Cancel, Execute, Stop, Subjects
+from gamepipeline_events import BadInput, Cancel, Execute, Stop
 from gamepipeline_events.subjects import CommandSubject
-from tests.support.journals import connected, own_streams
 from tests.support.nats import NatsServer
-from tests.support.tcp_proxy import TcpProxy, tcp_proxy
+from tests.support.queues import ACK_WAIT, SHORT, Rig, at, execute, fetched, jetstream_rig, memory_rig
 
 pytestmark = pytest.mark.timeout(60)
-
-SHORT = 0.05
-"""Seconds to wait for what must not come."""
-
-ACK_WAIT = 1.0
-
-
-@dataclass
-class Rig:
-    """Two queues on one stream: ``queue`` can be cut off, ``other`` is another engine."""
-
-    subjects: Subjects
-    queue: CommandQueue
-    other: CommandQueue
-    raw: Callable[[str, bytes], Awaitable[int]]
-    away: Callable[[], Awaitable[None]]
-    back: Callable[[], Awaitable[None]]
-    fill: Callable[[], Awaitable[None]]
-
-
-@asynccontextmanager
-async def memory_rig() -> AsyncIterator[Rig]:
-    """The adapter in memory."""
-    commands = MemoryCommands(ack_wait=ACK_WAIT)
-    queue = MemoryCommandQueue(commands)
-
-    async def raw(subject: str, payload: bytes) -> int:
-        return commands.add(subject, payload)
-
-    async def away() -> None:
-        queue.away = True
-
-    async def back() -> None:
-        queue.away = False
-
-    async def fill() -> None:
-        commands.capacity = 0
-
-    yield Rig(commands.subjects, queue, MemoryCommandQueue(commands), raw, away, back, fill)
-
-
-@asynccontextmanager
-async def jetstream_rig(url: str) -> AsyncIterator[Rig]:
-    """The adapter on a real server."""
-    options = StreamOptions(ack_wait=ACK_WAIT)
-    async with (
-        connected(url) as direct,
-        own_streams(direct, options) as topology,
-        tcp_proxy(url) as proxy,
-        connected(proxy.url) as client,
-    ):
-        yield _rig(topology, options, direct, proxy, client)
-
-
-def _rig(topology: Topology, options: StreamOptions, direct: Client, proxy: TcpProxy, client: Client) -> Rig:
-    js = direct.jetstream()
-
-    async def raw(subject: str, payload: bytes) -> int:
-        return (await js.publish(subject, payload)).seq
-
-    async def away() -> None:
-        proxy.refuse()
-
-    async def back() -> None:
-        await proxy.mend()
-
-    async def fill() -> None:
-        config = (await js.stream_info(topology.commands)).config
-        await js.update_stream(replace(config, max_bytes=1))
-
-    queue = JetStreamCommandQueue(client, topology, options, limit=1.0)
-    return Rig(topology.subjects, queue, JetStreamCommandQueue(direct, topology, options), raw, away, back, fill)
 
 
 @pytest.fixture(params=["memory", "jetstream"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """One adapter on a stream of its own."""
+    """One adapter on a stream of its own; who forgets a command loses it soon."""
+    async with _rig(request, ACK_WAIT) as rig:
+        yield rig
+
+
+@pytest.fixture(params=["memory", "jetstream"])
+async def patient_rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    """One adapter on a stream of its own; who forgets a command keeps it for longer than a test takes."""
+    async with _rig(request, 600.0) as rig:
+        yield rig
+
+
+def _rig(request: pytest.FixtureRequest, ack_wait: float) -> AbstractAsyncContextManager[Rig]:
     if request.param == "memory":
-        async with memory_rig() as memory:
-            yield memory
-    else:
-        server: NatsServer = request.getfixturevalue("nats_server")
-        async with jetstream_rig(server.url) as jetstream:
-            yield jetstream
-
-
-def execute(name: str = "x") -> Execute:
-    """An execute command of its own."""
-    return Execute(id=str(ULID()), pipeline={"name": name})
-
-
-def at(pipeline_id: str, pool: str = "default") -> CommandSubject:
-    """Where an execute command goes."""
-    return CommandSubject("execute", pipeline_id, pool)
-
-
-async def fetched(queue: CommandQueue, *pools: str) -> Delivery:
-    """The next execute command, which must come."""
-    delivery = await queue.next_execute(pools or ("default",))
-    assert delivery is not None
-    return delivery
+        return memory_rig(ack_wait)
+    server: NatsServer = request.getfixturevalue("nats_server")
+    return jetstream_rig(server.url, ack_wait)
 
 
 # publishing
@@ -330,8 +242,9 @@ async def test_payloads_are_handed_on(rig: Rig) -> None:
         assert await delivery.term()
 
 
-async def test_cancelled_fetch_loses_nothing(rig: Rig) -> None:
-    """A command that comes when the fetch was cancelled goes to the next fetch at once."""
+async def test_cancelled_fetch_loses_nothing(patient_rig: Rig) -> None:
+    """A command that comes when the fetch was cancelled goes to the next fetch, not lost for ``ack_wait``."""
+    rig = patient_rig
     for number in range(5):
         waiting = asyncio.get_running_loop().create_task(rig.queue.next_execute(["default"]))
         await asyncio.wait({waiting}, timeout=SHORT)
@@ -339,8 +252,8 @@ async def test_cancelled_fetch_loses_nothing(rig: Rig) -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await rig.other.publish(at(f"p{number}"), execute())
-        delivery = await rig.other.next_execute(["default"], ACK_WAIT / 2)
-        assert delivery is not None
+        while (delivery := await rig.other.next_execute(["default"])) is None:
+            pass
         assert await delivery.ack()
 
 
@@ -417,66 +330,3 @@ async def test_away(rig: Rig) -> None:
     assert again is not None
     assert again.delivered_count == 2
     assert await again.ack()
-
-
-# JetStream only
-
-
-async def test_other_timing_is_refused(nats_server: NatsServer) -> None:
-    """A consumer that exists with another ``ack_wait`` is not changed and not used."""
-    async with connected(nats_server.url) as client, own_streams(client) as topology:
-        await JetStreamCommandQueue(client, topology, StreamOptions(ack_wait=20)).prepare(["default"])
-        late = JetStreamCommandQueue(client, topology, StreamOptions(ack_wait=5))
-        with pytest.raises(StreamMismatch):
-            await late.next_execute(["default"])
-        info = await client.jetstream().consumer_info(topology.commands, "execute_default")
-        assert info.config.ack_wait == 20
-
-
-async def test_consumer_taken_away(nats_server: NatsServer) -> None:
-    """A fetch whose consumer somebody deletes says so; the next one makes it again."""
-    async with connected(nats_server.url) as client, own_streams(client) as topology:
-        queue = JetStreamCommandQueue(client, topology)
-        await queue.prepare(["default"])
-        await client.jetstream().delete_consumer(topology.commands, "execute_default")
-        with pytest.raises(QueueUnavailable):
-            await queue.next_execute(["default"])
-        await queue.publish(at("p"), execute())
-        assert (await fetched(queue)).delivered_count == 1
-
-
-async def test_fetch_over_a_broken_connection(nats_server: NatsServer) -> None:
-    """A fetch that waits while the connection breaks asks again on the new one."""
-    options = StreamOptions(ack_wait=ACK_WAIT)  # the old request may still take the command with it
-    async with (
-        connected(nats_server.url) as direct,
-        own_streams(direct, options) as topology,
-        tcp_proxy(nats_server.url) as proxy,
-        connected(proxy.url) as client,
-    ):
-        queue = JetStreamCommandQueue(client, topology, options)
-        await queue.prepare(["default"])
-        waiting = asyncio.get_running_loop().create_task(fetched(queue))
-        await asyncio.wait({waiting}, timeout=SHORT)
-        proxy.cut()
-        await JetStreamCommandQueue(direct, topology, options).publish(at("p"), execute())
-        assert (await waiting).subject == topology.subjects.execute("default", "p")
-
-
-async def test_unprepared_fetch_while_away(nats_server: NatsServer) -> None:
-    """A first fetch while the server is away is unavailable, and the next one makes the consumer."""
-    async with (
-        connected(nats_server.url) as direct,
-        own_streams(direct) as topology,
-        tcp_proxy(nats_server.url) as proxy,
-        connected(proxy.url) as client,
-    ):
-        queue = JetStreamCommandQueue(client, topology)
-        await JetStreamCommandQueue(direct, topology).publish(at("p"), execute())
-        proxy.refuse()
-        with pytest.raises(QueueUnavailable):
-            await queue.next_execute(["default"], SHORT)
-        await proxy.mend()
-        while not client.is_connected:
-            await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.05)
-        assert (await fetched(queue)).delivered_count == 1

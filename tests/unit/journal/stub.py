@@ -26,6 +26,7 @@ class StubClient:
         self.stats = {"reconnects": 0}
         self.scripts: list[list[Answer]] = []
         self.published: list[str] = []
+        self.max_payload = 1024 * 1024
         self.replies: dict[str, bytes] = {}
         self._callback: Callable[[Msg], Awaitable[None]] | None = None
 
