@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gamepipeline_engine.core.attempts import HINTS
+from gamepipeline_engine.core.attempts import DOCKER_FAULTS, HINTS
 from gamepipeline_engine.core.inputs import (
     AttemptFailed,
     AttemptStopped,
@@ -266,7 +266,7 @@ def test_an_attempt_that_could_not_be_carried_out(cause: str) -> None:
 
 def test_hints_for_known_causes_only() -> None:
     """No hint is for a cause that does not exist."""
-    assert set(HINTS) <= set(CAUSES)
+    assert set(HINTS) | DOCKER_FAULTS <= set(CAUSES)
 
 
 def test_a_hint_from_the_message() -> None:
@@ -290,6 +290,29 @@ def test_a_lost_container_raises_an_alert_first() -> None:
     assert story.settle(could_not("container_lost")) == ["AlertRaised", "StepFailed"]
     story.running("a")
     assert story.settle(could_not("container_lost", attempt=2)) == ["StepFailed"]
+
+
+@pytest.mark.parametrize("cause", sorted(DOCKER_FAULTS))
+def test_a_daemon_that_keeps_failing_raises_an_alert(cause: str) -> None:
+    """docker_error, once a step, before the failure that ends the retries; not while there are more."""
+    story = Story().started().scheduled("a")
+    for attempt in range(1, 6):
+        assert story.settle(could_not(cause, attempt=attempt)) == ["StepFailed"]
+        story.wait(100).scheduled("a")
+    assert story.settle(could_not(cause, attempt=6)) == ["AlertRaised", "StepFailed"]
+    assert ("docker_error", "a") in story.state.alerts
+    assert story.state.phase == "failing"
+
+
+def test_what_the_pipeline_got_wrong_raises_no_alert() -> None:
+    """An image that does not exist is no fault of the node's Docker."""
+    assert Story().started().scheduled("a").settle(could_not("image_not_found")) == ["StepFailed"]
+
+
+def test_a_hint_that_comes_with_the_failure() -> None:
+    """Whoever saw the fault may say how to mend it."""
+    found = failure(Story().started().scheduled("a").ask(could_not("policy_denied", hint="write this")))
+    assert found.hint == "write this"
 
 
 @pytest.mark.parametrize(("cause", "event"), [("cancel", StepCanceled), ("step_timeout", StepFailed)])

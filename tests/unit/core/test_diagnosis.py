@@ -163,3 +163,23 @@ def test_tail_is_bounded_in_bytes() -> None:
     assert len(cut) == 1
     assert 0 < len(cut[0].encode()) < TAIL_BYTES
     assert set(cut[0]) == {"é"}
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "cause"),
+    [
+        (127, "exec no-such failed: No such file or directory", "command_not_found"),
+        (126, "exec /data/notes.txt failed: Permission denied", "not_executable"),
+    ],
+)
+def test_a_command_that_the_init_could_not_execute(code: int, words: str, cause: str) -> None:
+    """With an init inside the container the start succeeds; its last words tell what Docker would have refused."""
+    found = diagnose_exit(code, oom_killed=False, log_tail=["before", f"[FATAL tini (7)] {words}"])
+    assert (found.cause, found.message) == (cause, f"could not be executed: {words}")
+    assert found.hint
+
+
+def test_words_of_the_init_with_another_code() -> None:
+    """A program that prints the like and ends otherwise keeps its own story."""
+    found = diagnose_exit(3, oom_killed=False, log_tail=["[FATAL tini (7)] exec x failed: No such file or directory"])
+    assert found.cause == "exit_nonzero"

@@ -15,7 +15,7 @@ from gamepipeline_engine.core.inputs import (
     RequestStop,
     Submit,
 )
-from gamepipeline_engine.core.lifecycle import MAX_RESUMES
+from gamepipeline_engine.core.lifecycle import MAX_ERRORS, MAX_RESUMES
 from gamepipeline_events import (
     AlertRaised,
     LeftBehind,
@@ -74,6 +74,16 @@ def test_a_bad_document_is_rejected_with_every_problem() -> None:
     found = Story(empty=True).ask(submit(PROBLEM, PROBLEM))
     assert isinstance(found, PipelineRejected)
     assert [(one.code, one.path) for one in found.errors] == [("GP302", "envs[0]")] * 2
+
+
+def test_a_flood_of_problems_fits_into_an_event() -> None:
+    """The first two hundred are listed, each cut to a readable length, and how many more there are."""
+    long = Problem(code="GP103", message="x" * 2000, path=("y" * 2000,))
+    found = Story(empty=True).ask(submit(*[long] * (MAX_ERRORS + 50)))
+    assert isinstance(found, PipelineRejected)
+    assert len(found.errors) == MAX_ERRORS + 1
+    assert found.errors[-1].message == "and 50 more problems"
+    assert max(len(one.message) + len(one.path) for one in found.errors) <= 1000
 
 
 @pytest.mark.parametrize("phase", [phase for phase in AT_PIPELINE if phase != "none"])

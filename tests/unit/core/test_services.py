@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gamepipeline_engine.core.inputs import LogsLost, RequestStop, ServiceGone, ServiceRestartSeen
@@ -160,6 +161,18 @@ def test_uptime() -> None:
     found = story.ask(gone(finished_at=timestamp(later(ready.ready_at, 5.0))))
     assert isinstance(found, ServiceExited)
     assert found.uptime == 5.0
+
+
+def test_uptime_of_a_service_that_never_was_ready() -> None:
+    """A state that does not say since when it was ready knows no uptime."""
+    story = serving(over=False)
+    one = story.state.steps["a"]
+    assert one.service is not None
+    unsure = msgspec.structs.replace(one, service=msgspec.structs.replace(one.service, ready_at=None))
+    story.state.steps["a"] = unsure
+    found = story.ask(gone())
+    assert isinstance(found, ServiceExited)
+    assert found.uptime is None
 
 
 def test_an_end_that_means_nothing() -> None:

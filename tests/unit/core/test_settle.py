@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gamepipeline_engine.core.inputs import RequestStop, ServiceGone, Tick
+from gamepipeline_engine.core.settle import TAILS_BYTES
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_events import (
     Invalid,
@@ -100,6 +101,17 @@ def test_the_pipelines_deadline_names_what_runs() -> None:
     assert b.since == story.state.steps["b"].started_at
     assert b.elapsed == 61.0
     assert (c.step, c.since, c.elapsed, c.container_id, c.log_tail) == ("c", None, None, None, [])
+
+
+def test_the_tails_of_many_steps_fit_into_one_event() -> None:
+    """However many steps run, and however much they say: the event stays below the size of a message."""
+    names = [f"s{n}" for n in range(64)]
+    story = started(*(step(name) for name in names), step("z", needs=["s0"]), timeout="1m", max_parallel=64)
+    story.running(*names).wait(60)
+    tails = {name: ["x" * 500] * 20 for name in names}
+    found = story.ask(Tick(docker=DOCKER, tails=tails))
+    assert isinstance(found, PipelineDeadlineReached)
+    assert 0 < sum(len(line) for one in found.running_steps for line in one.log_tail) <= TAILS_BYTES
 
 
 def test_after_the_deadline_everything_is_stopped() -> None:
