@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gamepipeline_engine.pipelinefile.construct import is_merge, key_text
+from gamepipeline_engine.pipelinefile.construct import is_merge
 from gamepipeline_engine.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 from gamepipeline_events import Problem
 from gamepipeline_events.problems import Path
@@ -43,7 +43,7 @@ def _child(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
     if not isinstance(node, Mapping):
         return None
     for key, value in node.pairs:
-        if not is_merge(key) and key_text(key) == part:
+        if isinstance(key, Scalar) and key.value == part and not is_merge(key):
             return key, value
     for key, value in node.pairs:
         if is_merge(key):
@@ -61,8 +61,6 @@ def _inside(node: Scalar, text: str, offset: int) -> tuple[int, int]:
     start = node.start
     if node.style in ("|", ">"):
         start = text.find("\n", start) + 1
-    if not node.value.startswith("${", offset):
-        return node.line, node.column
     for _ in range(node.value.count("${", 0, offset) + 1):
         start = text.find("${", start, node.end) + 2
         if start < 2:

@@ -18,6 +18,7 @@ HEAD = "name: x\nsteps:\n- name: a\n  container:\n    image: b\n    commands:\n"
         ("- |2-\n        echo ${{ args.X }}", [(8, 14)]),
         ("- >  # folded ${\n      a\n      b ${{ args.X }}\n\n      ${{ args.Y }}", [(9, 9), (11, 7)]),
         ('- "\\x24{{ args.X }}"', [(7, 7)]),
+        ("- cat <<${{ args.A }} ${{ args.X", [(7, 27)]),
     ],
 )
 def test_place_of_an_expression(item: str, places: list[tuple[int, int]]) -> None:
@@ -42,4 +43,24 @@ steps:
         ("GP103", 3, 3),
         ("GP301", 4, 21),
         ("GP105", 5, 20),
+    ]
+
+
+def test_a_place_that_is_not_in_the_text() -> None:
+    """What cannot be found is shown at the nearest thing around it."""
+    text = """\
+name: x
+steps:
+- name: a
+  container:
+    <<: [1]
+    <<x: 1
+    image: b
+    "x\\0": 1
+"""
+    loaded = load_text(text, "x")
+    assert [(problem.code, problem.line, problem.column) for problem in loaded.problems] == [
+        ("GP105", 5, 5),
+        ("GP104", 5, 10),
+        ("GP103", 6, 5),
     ]

@@ -198,7 +198,7 @@ def test_a_byte_order_mark_and_line_ends() -> None:
         (b"---\n...\n", "x:2:1: error[GP107]: the document is empty"),
         (b"%FOO bar\n--- a", "x:1:5: error[GP101]: found unknown directive name (while scanning a directive)"),
         (b"a: 'open", "x:1:9: error[GP101]: found unexpected end of stream (while scanning a quoted scalar)"),
-        (b"a: @x", "x:1:4: error[GP101]: found character that cannot start any token (while scanning for the next token)"),
+        (b"a: @x", "x:1:4: error[GP101]: found character that cannot start any token (while scanning for the next token)"),  # noqa: E501
         (b"a: !x y", "x:1:4: error[GP101]: the tag !x is not allowed"),
         (b"a: ! y", "x:1:4: error[GP101]: the tag ! is not allowed"),
     ],

@@ -245,7 +245,7 @@ def test_warnings_do_not_stop() -> None:
 
 
 def test_errors_are_raised_together() -> None:
-    """require raises Invalid with all errors and no warning."""
+    """Asking for the pipeline raises Invalid with all errors and no warning."""
     with pytest.raises(Invalid) as caught:
         check({"status": 1, "steps": []}).require()
     assert sorted(error.code for error in caught.value.errors) == ["GP105", "GP107"]
@@ -387,6 +387,9 @@ def test_a_thousand_steps_are_quick() -> None:
         )
         for i in range(1000)
     ]
-    started = time.perf_counter()
+    steps[0]["when"] = "on_success"
+    for each in steps[1:]:
+        each["container"]["environment"]["B"] = "${{ steps.s0.outputs.x }}"
+    started = time.process_time()
     assert codes(pipeline(*steps)) == []
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 5

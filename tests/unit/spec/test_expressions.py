@@ -94,7 +94,7 @@ def test_a_value_is_not_expanded_again() -> None:
 
 def test_references_of_a_document() -> None:
     """Every string value is looked at, keys are not."""
-    document = {"a": ["${{ args.A }} ${{ envs.B }}", 1, None], "${{ args.K }}": {"b": "${{ args.C }}"}}
+    document = {"a": ["${{ args.A }} ${{ envs.B }}", 1, None, "text"], "${{ args.K }}": {"b": "${{ args.C }}"}}
     assert [(path, str(reference)) for path, reference in references(document)] == [
         (("a", 0), "args.A"),
         (("a", 0), "envs.B"),

@@ -14,7 +14,7 @@ from gamepipeline_events.spec.patterns import MAX_PATTERN, MAX_TEXT, Pattern
     [
         "", "a", "a*", "a+?b", "(a|b)*c", "(a|a)*", "(a*)*b?", "a{0,2}b{2}", "a{2,}", ".b.", "[^ab]", "[a-b]+",
         r"\d+(\.\d+)*", r"\w\W\s?", r"\S\D?", r"^a$", r"\Aa\Z", r"(^a|b$)+", "(?:ab|a)(?P<n>b)?", r"[\d_-]+", "()*",
-        "[ab][^\\W]?",
+        "[ab][^\\W]?", "[^a]b?",
     ],
 )  # fmt: skip
 def test_as_re_does(pattern: str) -> None:

@@ -63,7 +63,7 @@ def test_variables() -> None:
         (["echo $(( $(echo ${{ args.A }}) + 1 ))"], "arithmetic"),
         (["echo $(( `echo ${{ args.A }}` ))"], "arithmetic"),
         (["(( ${{ args.A }} ))"], "arithmetic"),
-        (["echo $(( \"1\" )) ${{ args.A }}"], "quotes in arithmetic"),
+        (['echo $(( "1" )) ${{ args.A }}'], "quotes in arithmetic"),
         (["echo $'${{ args.A }}'"], "what \\$'…' means"),
         (["echo $'\\n' ${{ args.A }}"], "behind a \\$'…' with a backslash"),
         (["echo ${x/a/${{ args.A }}}"], "in this"),
@@ -77,6 +77,8 @@ def test_variables() -> None:
         (["cat <<$x", "${{ args.A }}"], "plain word"),
         (["cat <<E", "$(", "E", ") ${{ args.A }}", "E"], "shells read differently"),
         (["cat <<E", "a\\", "E", "${{ args.A }}", "E"], "shells read differently"),
+        (["cat <<EE", "E\\", "E", "", "${{ args.A }}", "EE"], "shells read differently"),
+        (["cat <<E", "E\\", "", "${{ args.A }}", "E"], "shells read differently"),
         (["echo $(cat <<E) ${{ args.A }}"], "without a body"),
         (["$(" * 50 + "${{ args.A }}"], "nested too deeply"),
     ],
@@ -113,12 +115,24 @@ def test_all_refusals_at_once() -> None:
         "{ ! true; } && (cd /; ls) || if true; then :; fi; ",
         "case a\nin\na) ;; esac; ",
         "case a in a) ;& b) ;; esac; ",
+        "case a in a) echo x\nesac; ",
+        "for x\nin a; do :; done; for x\ndo :; done; ",
+        "echo a\\\nb; ",
+        "cat <<E\na \\$x \\\\ $(echo\n) b\nE\n",
+        "cat << E >x\nE\n",
         "echo ) ",
     ],
 )  # fmt: skip
 def test_what_stands_before_does_not_disturb(before: str) -> None:
     """Whatever syntax stands before it, an unquoted expression is still known as one."""
     assert build_script([before + "echo ${{ args.A }}"]).text == before + 'echo "${GAMEPIPELINE_ARG_A}"'
+
+
+def test_what_is_never_closed() -> None:
+    """An open quote, substitution or here-document is the shell's to complain about."""
+    assert build_script(["cat <<E", "${{ args.A }}"]).text == "cat <<E\n${GAMEPIPELINE_ARG_A}"
+    assert build_script(["echo '${{ args.A }}"]).text == "echo ''\"${GAMEPIPELINE_ARG_A}\"'"
+    assert build_script(["echo $((1; cat <<'E"]).variables == {}
 
 
 def test_a_malformed_expression_is_an_expression_error() -> None:

@@ -78,11 +78,9 @@ def check_swap(value: object) -> None:
 def check_cpus(value: object) -> None:
     """A number of CPUs."""
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(str(value))
     except ValueError:
         raise ValueError("is not a number of CPUs: write 0.5 or 2") from None
-    except OverflowError:
-        number = float("inf")
     if not 0.01 <= number <= MAX_CPUS:
         raise OutOfRange(f"is not between 0.01 and {MAX_CPUS}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gamepipeline_events.problems import Path
@@ -45,7 +46,7 @@ def check_duplicates(document: dict[str, Any], report: Report) -> None:
 
 def check_uses(uses: list[Use], names: Names, order: Order, report: Report) -> None:
     """Every expression means something that is there, and may be known where it stands."""
-    before: dict[str, set[str]] = {}
+    before = order.before()
     for use in uses:
         reference = use.reference
         if reference.root in _WHAT:
@@ -92,18 +93,14 @@ def _secret_place(use: Use, report: Report) -> None:
         )
 
 
-def _output(use: Use, order: Order, before: dict[str, set[str]], report: Report) -> None:
+def _output(use: Use, order: Order, before: Callable[[str, str], bool], report: Report) -> None:
     reference = use.reference
-    step = str(reference.step)
-    own = order.ids[int(use.path[1])]
+    step, own = str(reference.step), order.ids[int(use.path[1])]
     if step not in order.needs:
         message = f"there is no step {quoted(step)}"
         hint = report.guess(step, order.needs)
         report.error("GP301", message, use.path, hint, reference.position)
-        return
-    if own not in before:
-        before[own] = order.before(own)
-    if step not in before[own] or step == own:
+    elif order.sequence and not before(step, own):
         message = f"the outputs of '{step}' are not known before '{own}' starts"
         hint = f"add '{step}' to the needs of '{own}'" if step != own else None
         report.error("GP304", message, use.path, hint, reference.position)

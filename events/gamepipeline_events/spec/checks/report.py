@@ -11,7 +11,7 @@ MAX_PROBLEMS = 1000
 KEY = -1
 """An offset that says: the problem is about the key, not about its value."""
 
-MAX_GUESSES = 50
+MAX_GUESSES = 30
 """Looking for similar words is slow; past this many unknown ones it is hostility, not a slip."""
 
 
@@ -31,18 +31,18 @@ class Report:
     def error(self, code: str, message: str, path: Path, hint: str | None = None, offset: int | None = None) -> None:
         """Record an error. Raises TooManyProblems when the report is full."""
         self.failed.add(path)
-        self._add("error", code, message, path, hint, offset)
+        self._add(_problem("error", code, message, path, hint), offset)
 
     def warn(self, code: str, message: str, path: Path, hint: str | None = None, offset: int | None = None) -> None:
         """Record something that does not keep the pipeline from running."""
-        self._add("warning", code, message, path, hint, offset)
+        self._add(_problem("warning", code, message, path, hint), offset)
 
     def guess(self, word: str, known: Iterable[str]) -> str | None:
         """A ``did you mean`` hint, or None."""
         self._guesses += 1
         if self._guesses > MAX_GUESSES or len(word) > 100:
             return None
-        close = get_close_matches(word, sorted(known)[:2000], n=1, cutoff=0.6)
+        close = get_close_matches(word, sorted(known)[:500], n=1, cutoff=0.6)
         return f"did you mean '{close[0]}'?" if close else None
 
     @property
@@ -50,21 +50,20 @@ class Report:
         """Whether anything found keeps the pipeline from running."""
         return bool(self.failed)
 
-    def _add(self, severity: str, code: str, message: str, path: Path, hint: str | None, offset: int | None) -> None:
-        full = len(self.problems) >= MAX_PROBLEMS
-        if full:
-            code, message, path, hint = "GP106", f"more than {MAX_PROBLEMS} problems", (), None
-        problem = Problem(
-            code=code,
-            message=printable(message),
-            path=path,
-            hint=None if hint is None else printable(hint),
-            severity=severity,
-        )
-        self.problems.append(problem)
-        self.offsets.append(None if full else offset)
-        if full:
-            raise TooManyProblems
+    def _add(self, problem: Problem, offset: int | None) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+            self.offsets.append(offset)
+            return
+        more = Problem(code="GP106", message=f"more than {MAX_PROBLEMS} problems", path=())
+        self.problems.append(more)
+        self.offsets.append(None)
+        raise TooManyProblems
+
+
+def _problem(severity: str, code: str, message: str, path: Path, hint: str | None) -> Problem:
+    hint = None if hint is None else printable(hint)
+    return Problem(code=code, message=printable(message), path=path, hint=hint, severity=severity)
 
 
 def printable(text: str) -> str:

@@ -86,7 +86,7 @@ class Shape:
                 return seen
         name = format_of(kind)
         if chosen is None:
-            self._wrong_type(value, wanted(options), name, path)
+            self._wrong_type(value, wanted(options), path)
             return WRONG
         result = self._of_kind(value, chosen, path)
         if name and result is not WRONG:
@@ -215,9 +215,8 @@ class Shape:
         self.report.error("GP304", message, path, None, found[0].position)
         return WRONG
 
-    def _wrong_type(self, value: Any, words: str, name: str, path: Path) -> None:
-        kind = f" ({name})" if name else ""
-        message = f"{_subject(path)} must be {words}{kind}, not {kind_of(value)}"
+    def _wrong_type(self, value: Any, words: str, path: Path) -> None:
+        message = f"{_subject(path)} must be {words}, not {kind_of(value)}"
         hint = f"write {{default: {quoted(value)}}}" if path[:1] == ("args",) and len(path) == 2 else None
         self.report.error("GP104", message, path, hint or _type_hint(value, words))
 
@@ -249,12 +248,10 @@ def _subject(path: Path) -> str:
     match path:
         case ():
             return "the document"
-        case (*_, str() as key):
-            return f"'{key}'"
         case (*_, str() as key, int() as index):
             return f"item {index + 1} of '{key}'"
         case _:
-            return "the item"
+            return f"'{path[-1]}'"
 
 
 def _owner(path: Path) -> str:

@@ -59,8 +59,7 @@ class Line:
         """A new command begins."""
         if not self.open or self.open[-1] not in ("subject", "in", "pattern"):
             self.at_command = True
-            if self._loop != "name":
-                self._loop = ""
+            self._loop = ""
 
     def redirected(self) -> None:
         """A redirection: what follows is no keyword."""

@@ -308,26 +308,30 @@ class Reader:
 
     def body(self, document: HereDocument) -> None:
         """The lines of a here-document and the delimiter's own."""
-        while self.peek() != "":
-            if self.ends(document):
-                return
+        while self.peek() != "" and not self.ends(document):
+            line = self.at
             while (item := self.take()) not in ("\n", ""):
+                before = self.at
                 if not document.literal:
-                    before = self.at
                     self.in_double(item, document=True)
-                    self.crossed(before, document, item)
+                    self.crossed(line, before, document)
                 elif isinstance(item, int):
                     why = "an expression in a quoted here-document would stay as it is written"
                     fix = f"write <<{document.delimiter} without quotes"
                     self.refuse(item, why, fix)
 
-    def crossed(self, start: int, document: HereDocument, item: str | int) -> None:
-        """Raise Unclear when the delimiter's line stands in a ``$(…)`` or behind a backslash: shells differ."""
+    def crossed(self, line: int, start: int, document: HereDocument) -> None:
+        """Raise Unclear when what was read since ``start`` went over a line that may be the delimiter's.
+
+        Inside a ``$(…)`` some shells end the here-document at such a line and some do not; behind a
+        backslash at the end of a line some compare the joined line and some the second half.
+        """
         here = self.at
         for place in range(start, here):
-            if self.items[place : place + 1] == ["\n"]:
+            if self.items[place] == "\n":
                 self.at = place + 1
-                if self.ends(document) or item != "\\":
+                first = "".join(str(item) for item in self.items[line : start - 1]).lstrip("\t")
+                if self.ends(document) or (here == place + 1 and document.delimiter.startswith(first)):
                     raise Unclear("it stands behind a here-document that shells read differently")
         self.at = here
 
