@@ -55,5 +55,5 @@ __all__ = [
     "encode",
     "payload_hash",
     "spec_hash",
-    *_catalog,  # noqa: PLE0604 - a list of strings
 ]
+__all__ += _catalog
