@@ -13,6 +13,9 @@ from gamepipeline_engine.runner.desk import Desk
 LOOK_EVERY = 10.0
 """Seconds between two looks at a service: what a broken stream hides is seen then."""
 
+LOG_PAUSE = 1.0
+"""Seconds between the end of a log, which is early news of an end or a restart, and a look."""
+
 
 async def watch_service(action: WatchService, desk: Desk) -> None:
     """Until the service ends by itself. Its log goes on, its restarts are recorded."""
@@ -30,13 +33,21 @@ async def watch_service(action: WatchService, desk: Desk) -> None:
 
 
 async def _follow_once(desk: Desk) -> None:
-    """Publish the log until the container stops running, or it is time for another look."""
+    """Publish the log until the container stops running, or it is time for another look.
+
+    A container that its restart policy revives never stops running for the daemon's wait: its log ends,
+    and has to be followed anew.
+    """
     pump = desk.pump or await desk.open_pump()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
-        waiter = group.create_task(_wait_some(desk))
-        await waiter
-        follower.cancel()
+        ends = {group.create_task(_wait_some(desk)), group.create_task(desk.host.clock.sleep(LOOK_EVERY))}
+        await asyncio.wait({follower, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if not any(one.done() for one in ends):
+            ends.add(group.create_task(desk.host.clock.sleep(LOG_PAUSE)))
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for one in {follower, *ends}:
+            one.cancel()
 
 
 async def _wait_some(desk: Desk) -> None:
