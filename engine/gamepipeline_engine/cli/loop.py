@@ -12,6 +12,9 @@ from gamepipeline_engine.cli.exits import CliError, Exit
 
 T = TypeVar("T")
 
+AGAIN = 0.2
+"""Seconds between two cancellations of a task that does not end."""
+
 
 def run_async(program: Coroutine[Any, Any, T]) -> T:
     """The result of ``program``. SIGINT, SIGTERM and SIGHUP cancel it: exit code 130.
@@ -42,6 +45,19 @@ async def _main(program: Coroutine[Any, Any, T]) -> T:
         if interrupted:
             raise _Interrupted from None
         raise
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel ``tasks`` until they have ended. Their errors stay with them.
+
+    Once is not enough: ``asyncio.wait_for`` of Python 3.11, and so a request of nats-py, forgets a
+    cancellation that comes together with its result.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN)
 
 
 class _Interrupted(CliError):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
+from gamepipeline_engine.cli.loop import end
 from gamepipeline_engine.cli.options import Settings
 from gamepipeline_engine.cli.output import note
 from gamepipeline_engine.cli.running.background import ensure_engine, staying
@@ -26,7 +27,7 @@ async def until(
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(_keep_engine(session, settings))
         state = await _follow(session, state, done)
-        keeping.cancel()
+        await end(keeping)
     return state
 
 

@@ -182,6 +182,8 @@ def _printer(wanted: Wanted, steps: list[str]) -> Printer:
 
 async def _follow(session: Session, state: PipelineState, step: str | None, writer: Writer) -> None:
     """Write new lines until the step, or everything of the pipeline, has ended and its log is complete."""
+    from gamepipeline_engine.cli.loop import end
+
     over = asyncio.Event()
 
     async def watch() -> None:
@@ -198,8 +200,7 @@ async def _follow(session: Session, state: PipelineState, step: str | None, writ
         following = group.create_task(lines())
         watching = group.create_task(watch())
         await asyncio.wait({following, watching}, return_when=asyncio.FIRST_COMPLETED)
-        following.cancel()
-        watching.cancel()
+        await end(following, watching)
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLE):
             while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+from gamepipeline_engine.cli.loop import end
 from gamepipeline_engine.cli.render.loglines import Chunks, remark
 from gamepipeline_engine.cli.render.view import RunView
 from gamepipeline_engine.cli.running.screen import Screen
@@ -31,8 +32,7 @@ class Follower:
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(one) for one in (self._lines(), self._progress(), self._ticks())]
             await self._events()
-            for one in others:
-                one.cancel()
+            await end(*others)
         # Every line was stored before the last event was.
         async with aclosing(self._session.logs.read(self._view.state.id, after=self._log_position)) as records:
             async for record in records:

@@ -11,6 +11,7 @@ import click
 from gamepipeline_engine.cli.acting.publish import publish
 from gamepipeline_engine.cli.exits import OF_STATUS, CliError, Exit
 from gamepipeline_engine.cli.lookup import read_state, resolve_id
+from gamepipeline_engine.cli.loop import end
 from gamepipeline_engine.cli.naming import choose
 from gamepipeline_engine.cli.offline.file import Job
 from gamepipeline_engine.cli.offline.preview import configurations, context_of
@@ -155,8 +156,7 @@ async def _watch(
             if signals.cancel.is_set():
                 # Who lets go after a cancel still wants the end: the request is stored first.
                 await asyncio.wait({canceling}, timeout=STORED_WITHIN)
-            for one in {*ends, canceling}:
-                one.cancel()
+            await end(*ends, canceling)
     finally:
         screen.close()
     if view.state.terminal:

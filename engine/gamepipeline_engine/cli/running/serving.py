@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from gamepipeline_engine.cli.loop import end
 from gamepipeline_engine.cli.who import actor
 from gamepipeline_engine.engine import GamePipelineEngine
 
@@ -44,8 +45,7 @@ async def _unless(asked: asyncio.Event, start: Coroutine[Any, Any, None]) -> Non
         starting = group.create_task(start)
         asking = group.create_task(asked.wait())
         await asyncio.wait({starting, asking}, return_when=asyncio.FIRST_COMPLETED)
-        starting.cancel()
-        asking.cancel()
+        await end(starting, asking)
 
 
 async def _until(asked: asyncio.Event, engine: GamePipelineEngine, *, until_idle: bool) -> None:
@@ -55,5 +55,4 @@ async def _until(asked: asyncio.Event, engine: GamePipelineEngine, *, until_idle
         if until_idle:
             ends.add(group.create_task(engine.idle()))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for one in ends:
-            one.cancel()
+        await end(*ends)
