@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gamepipeline_events.spec.expressions import ExpressionError
 from gamepipeline_events.spec.script import Script, ScriptError, build_script
 
 SHELLS = {
@@ -204,3 +205,21 @@ def test_no_script_runs_a_value(shell: list[str], pieces: list[str], tmp_path: P
             check=False,
         )
         assert not (tmp_path / "x").exists(), (script.text, value)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.lists(PIECES, max_size=30).map("".join), max_size=4))
+def test_every_expression_is_placed_or_refused(commands: list[str]) -> None:
+    """Whatever the script, each expression becomes a variable, or the refusal names a place that holds one."""
+    try:
+        script = build_script(commands)
+    except ScriptError as exc:
+        places = [(refusal.index, refusal.position) for refusal in exc.refusals]
+    except ExpressionError:
+        return
+    else:
+        assert "${{" not in script.text
+        assert script.text.count("GAMEPIPELINE_ARG_V") == "".join(commands).count("${{")
+        return
+    assert len(places) == len(set(places))
+    assert all(commands[index].startswith("${{", position) for index, position in places)

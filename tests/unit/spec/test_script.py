@@ -147,3 +147,7 @@ def test_a_long_script_is_quick() -> None:
     with pytest.raises(ScriptError):
         build_script(['echo "$(' * 10_000 + "${{ args.A }}"])
     build_script(["`\\`" * 20_000 + "${{ args.A }}"])
+    for body in ("\\\n" * 20_000, "a\n" * 20_000, "$(\n\n)" * 10_000, "\t" * 40_000 + "\\\n" * 20_000):
+        delimiter = "E" * 20_000
+        with pytest.raises(ScriptError):
+            build_script([f"cat <<-{delimiter}", "x" * 30_000 + body, "E", "echo \\${{ args.A }}"])

@@ -55,7 +55,7 @@ class Reader:
     def take(self) -> str | int:
         """The item at the cursor, which moves on."""
         item = self.peek()
-        self.at += 1
+        self.at += item != ""
         return item
 
     def decide(self, number: int, quoting: Quoting) -> None:
@@ -327,24 +327,25 @@ class Reader:
         backslash at the end of a line some compare the joined line and some the second half.
         """
         here = self.at
+        continued = here == start + 1 and start - 1 - line <= len(document.delimiter)
         for place in range(start, here):
             if self.items[place] == "\n":
                 self.at = place + 1
-                first = "".join(str(item) for item in self.items[line : start - 1]).lstrip("\t")
-                if self.ends(document) or (here == place + 1 and document.delimiter.startswith(first)):
+                if continued or self.ends(document):
                     raise Unclear("it stands behind a here-document that shells read differently")
         self.at = here
 
     def ends(self, document: HereDocument) -> bool:
-        """Whether the line at the cursor is the delimiter; then the cursor moves behind it."""
-        start = self.at
+        """Whether the line at the cursor is the delimiter; then the cursor moves behind it.
+
+        Else it moves behind the tabs that are stripped anyway.
+        """
         while document.strip_tabs and self.peek() == "\t":
             self.at += 1
         end = self.at + len(document.delimiter)
-        if self.items[self.at : end] == list(document.delimiter) and (
-            end >= len(self.items) or self.items[end] == "\n"
-        ):
+        found = (end >= len(self.items) or self.items[end] == "\n") and all(
+            self.peek(place) == char for place, char in enumerate(document.delimiter)
+        )
+        if found:
             self.at = end + 1
-            return True
-        self.at = start
-        return False
+        return found
