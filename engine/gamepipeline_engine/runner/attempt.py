@@ -66,7 +66,7 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
 async def end_attempt(action: EndAttempt, desk: Desk) -> None:
     """Stop the attempt's container, if there is one that ran, and take its result."""
     containers = desk.host.containers
-    view = await desk.observe(lambda: containers.inspect(desk.container))
+    view = await desk.look()
     if view is None or view.started_at is None:
         if view is not None:
             await desk.change(lambda: containers.remove(desk.container))
@@ -103,7 +103,7 @@ class _Refused(Exception):
 async def _attach_or_run(desk: Desk) -> ContainerView | None:
     """The container, running or ended; None when it is gone although its start is on record."""
     containers = desk.host.containers
-    view = await desk.observe(lambda: containers.inspect(desk.container))
+    view = await desk.look()
     if view is None:
         if desk.step_state.phase == "running":
             return None

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import structlog
 
 from gamepipeline_engine.assembly import StepContext
-from gamepipeline_engine.containers.names import container_name
-from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
+from gamepipeline_engine.containers.names import REALM, container_name
+from gamepipeline_engine.containers.port import ContainerView, DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.actions import Action
 from gamepipeline_engine.core.inputs import Input, LogsLost
 from gamepipeline_engine.core.specs import known_values, spec_of
@@ -133,6 +133,11 @@ class Desk:
                 raise DaemonUnreachable(exc.operation, exc.subject, exc.message) from exc
 
         return await self.reach(once)
+
+    async def look(self) -> ContainerView | None:
+        """The attempt's container. None: there is none, or what has its name belongs to another realm."""
+        view = await self.observe(lambda: self.host.containers.inspect(self.container))
+        return view if view is not None and view.labels.get(REALM) == self.host.realm else None
 
     async def change(self, call: Callable[[], Any]) -> Any:
         """As ``reach``, for a call that changes something: a cancellation waits until it is through."""

@@ -26,7 +26,7 @@ async def report_when_ready(desk: Desk, view: ContainerView, pump: LogPump) -> N
     ask = _question(desk, ready, pump)
     misses = 0
     while True:
-        current = await desk.observe(lambda: desk.host.containers.inspect(desk.container))
+        current = await desk.look()
         if current is not None and current.state == "running" and await ask(current):
             break
         misses += 1

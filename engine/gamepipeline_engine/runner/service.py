@@ -19,9 +19,8 @@ LOG_PAUSE = 1.0
 
 async def watch_service(action: WatchService, desk: Desk) -> None:
     """Until the service ends by itself. Its log goes on, its restarts are recorded."""
-    containers = desk.host.containers
     while True:
-        view = await desk.observe(lambda: containers.inspect(desk.container))
+        view = await desk.look()
         if view is None:
             await desk.report(ServiceGone(step=action.step, exit_code=None))
             return
@@ -84,7 +83,7 @@ async def _record_end(desk: Desk, view: ContainerView) -> None:
 async def end_service(action: EndService, desk: Desk) -> None:
     """Stop it, read its log to the end, remove it; only then is it on record as stopped."""
     containers = desk.host.containers
-    view = await desk.observe(lambda: containers.inspect(desk.container))
+    view = await desk.look()
     final: ContainerView | None = None
     if view is not None:
         pump = await desk.open_pump()
