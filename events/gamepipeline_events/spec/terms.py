@@ -61,7 +61,9 @@ Pids = Annotated[str | int, Meta(extra={"format": "pids"}, description="Most pro
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PortText = Annotated[str | int, Meta(extra={"format": "port"}, description="A port from 1 to 65535")]
 AbsolutePath = Annotated[str, Meta(extra={"format": "absolute_path"})]
-Image = Annotated[str, Meta(extra={"format": "image"}, description="An image reference: busybox, registry.example/a/b:1.2")]
+Image = Annotated[
+    str, Meta(extra={"format": "image"}, description="An image reference: busybox, registry.example/a/b:1.2")
+]
 Plain = Annotated[str, Meta(min_length=1, max_length=4096)]
 Words = str | list[str]
 Variables = dict[str, str | int | float | bool | None] | list[str]
