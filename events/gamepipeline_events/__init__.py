@@ -30,7 +30,7 @@ from gamepipeline_events.spec import (
 )
 from gamepipeline_events.subjects import Subjects
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 - _catalog is a list of strings
     "CODES",
     "CURRENT",
     "REGISTRY",
@@ -55,5 +55,5 @@ __all__ = [
     "encode",
     "payload_hash",
     "spec_hash",
+    *_catalog,
 ]
-__all__ += _catalog
