@@ -36,7 +36,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _dependencies(distribution: str) -> dict[str, str]:
     """What a distribution asks for: name -> version specifier."""
     listed = _load(ROOT / distribution / "pyproject.toml")["project"]["dependencies"]
-    matches = [re.fullmatch(r"([A-Za-z0-9_.-]+?)([<>=!~].*)?", entry) for entry in listed]
+    matches = [re.fullmatch(r"([A-Za-z0-9_.-]+?)(?:\[[a-z,]+\])?([<>=!~].*)?", entry) for entry in listed]
     return {match[1].lower(): match[2] or "" for match in matches if match}
 
 

@@ -123,7 +123,7 @@ def test_errors_inside_the_stream(line: bytes) -> None:
         ("user/app", "user/app:latest", "docker.io"),
         ("localhost/app", "localhost/app:latest", "localhost"),
         ("host:5000/app", "host:5000/app:latest", "host:5000"),
-        ("ghcr.io/a/b:1", "ghcr.io/a/b:1", "ghcr.io"),
+        ("reg.example/a/b:1", "reg.example/a/b:1", "reg.example"),
         ("a/b@sha256:12", "a/b@sha256:12", "docker.io"),
     ],
 )
@@ -139,7 +139,7 @@ def test_credentials_of_the_registry() -> None:
         "auths": {
             "https://index.docker.io/v1/": {"auth": auth},
             "host:5000": {"username": "u", "password": "p"},
-            "ghcr.io": {"identitytoken": "t"},
+            "reg.example": {"identitytoken": "t"},
             "empty.io": {},
             "broken.io": {"auth": "%"},
         }
@@ -152,7 +152,7 @@ def test_credentials_of_the_registry() -> None:
 
     assert header("busybox") == {"serveraddress": "docker.io", "username": "user", "password": "pass:word"}
     assert header("host:5000/x") == {"serveraddress": "host:5000", "username": "u", "password": "p"}
-    assert header("ghcr.io/x") == {"serveraddress": "ghcr.io", "identitytoken": "t"}
+    assert header("reg.example/x") == {"serveraddress": "reg.example", "identitytoken": "t"}
     assert header("empty.io/x") is header("other.io/x") is header("broken.io/x") is None
 
 
