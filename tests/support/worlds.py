@@ -75,6 +75,7 @@ class World:
         """(step, attempt) → whether its container runs; absent: never started."""
         self._numbers = iter(numbers)
         self._people = people
+        self._cleaned = False
         self._engine = 0
 
     @property
@@ -116,8 +117,12 @@ class World:
     # --- what can happen ---------------------------------------------------------------------------
 
     def _options(self, *, with_people: bool) -> Iterator[Callable[[], None]]:
-        for action in plan(self.state, self.story.now).values():
+        wanted = plan(self.state, self.story.now)
+        self._cleaned = self._cleaned or "pipeline" in wanted
+        for action in wanted.values():
             yield from self._answers(action)
+        if self._cleaned:
+            yield lambda: self.hand_in(Disposed())  # said in time, heard late
         yield lambda: self._pass(0.5)
         yield lambda: self._pass(20.0)
         yield self._pass_to_deadline
