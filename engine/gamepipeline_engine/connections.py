@@ -54,7 +54,8 @@ class Connections:
             await self.queue.close()
         await self.containers.close()
         with contextlib.suppress(Exception):
-            await self.nats.close()
+            async with asyncio.timeout(2):  # a deaf client never hears the answer it waits for
+                await self.nats.close()
         if self.lease is not None:
             await self.lease.release()
 
@@ -80,12 +81,12 @@ class Connections:
                     await self.lease.revive()
 
 
-async def open_connections(config: Config, *, nats_url: str | None = None) -> Connections:
+async def open_connections(config: Config, *, nats_url: str | None = None, hooks: Hooks | None = None) -> Connections:
     """Connect to NATS and Docker and verify both. Raises Unavailable with the cause and the fix."""
     stack = contextlib.AsyncExitStack()
     async with stack:
         try:
-            opened = await _open(config, nats_url, stack)
+            opened = await _open(config, nats_url, hooks or Hooks(), stack)
         except BrokerError as exc:
             raise Unavailable(f"{exc.problem}: {exc.cause}", exc.fix) from exc
         except DaemonUnreachable as exc:
@@ -94,7 +95,7 @@ async def open_connections(config: Config, *, nats_url: str | None = None) -> Co
     return opened
 
 
-async def _open(config: Config, nats_url: str | None, stack: contextlib.AsyncExitStack) -> Connections:
+async def _open(config: Config, nats_url: str | None, hooks: Hooks, stack: contextlib.AsyncExitStack) -> Connections:
     options = {name: getattr(config.nats, name) for name in config.nats.__struct_fields__}
     target: Target | str | None = resolve_target(nats_url, options, os.environ)
     lease: Lease | None = None
@@ -105,7 +106,7 @@ async def _open(config: Config, nats_url: str | None, stack: contextlib.AsyncExi
         lease = await EmbeddedServer().acquire()
         stack.push_async_callback(lease.release)
         target = lease.url
-    nats = await connect(target, name=f"gamepipeline engine {config.node.name}", hooks=Hooks())
+    nats = await connect(target, name=f"gamepipeline engine {config.node.name}", hooks=hooks)
     stack.push_async_callback(nats.close)
     topology = Topology()
     stream_options = StreamOptions(ack_wait=config.timing.ack_wait, room=lease.room if lease else None)

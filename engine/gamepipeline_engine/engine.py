@@ -6,27 +6,24 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 from nats.aio.client import Client
 
-from gamepipeline_engine.broker.embedded import state_folder
-from gamepipeline_engine.clock import SystemClock, new_id
+from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.commands.queue_port import AlreadyQueued, QueueError
 from gamepipeline_engine.config import Config
-from gamepipeline_engine.connections import Connections, open_connections
+from gamepipeline_engine.connections import Connections
 from gamepipeline_engine.containers.port import PullProgress
 from gamepipeline_engine.core.inputs import RequestCancel
 from gamepipeline_engine.errors import Conflict, NotFound, Unavailable
 from gamepipeline_engine.journal.port import JournalError
+from gamepipeline_engine.life import LET_GO_WITHIN, Choices, ClientDead, Life
 from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_engine.policy import Policy
-from gamepipeline_engine.presence import KeyValuePresence, Record
 from gamepipeline_engine.runner import Host, Writer
-from gamepipeline_engine.runner.probes import NetworkProber
-from gamepipeline_engine.supervision import Supervisor
 from gamepipeline_engine.variables import NodeVariables, node_variables
 from gamepipeline_events import Event, Execute, GamePipeline, Invalid, PipelineRejected, Problem, decode
 from gamepipeline_events.ids import require_id
@@ -41,10 +38,10 @@ from gamepipeline_projections.status import PipelineStatus, status_of
 
 log = structlog.get_logger(__name__)
 
-_PRIVATE_POOL_FORGOTTEN = 3600.0
 _PROGRESS_EVERY = 0.5
-_LET_GO_WITHIN = 4.0
-"""Seconds that calls to Docker which cannot be left half-done may take when the engine stops."""
+_RECONNECT_EVERY = 1.0
+
+T = TypeVar("T")
 
 
 class GamePipelineEngine:
@@ -80,9 +77,8 @@ class GamePipelineEngine:
         self._policy = policy or config.policy
         self._nats_url = nats_url
         self._actor = actor or f"engine:{self.node}"
-        self._open: Connections | None = None
-        self._host: Host | None = None
-        self._supervisor: Supervisor | None = None
+        self._choices: Choices | None = None
+        self._life: Life | None = None
         self._serving: asyncio.Task[None] | None = None
         self._progress_sent: dict[str, float] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -92,9 +88,7 @@ class GamePipelineEngine:
     @property
     def connections(self) -> Connections:
         """What the engine is connected to. Raises Unavailable before ``start``."""
-        if self._open is None:
-            raise Unavailable("the engine is not started", "Call start() first")
-        return self._open
+        return self._alive().opened
 
     @property
     def nats(self) -> Client:
@@ -109,88 +103,68 @@ class GamePipelineEngine:
     @property
     def host(self) -> Host:
         """The ports, as the runners see them. Raises Unavailable before ``start``."""
-        if self._host is None:
+        return self._alive().host
+
+    def _alive(self) -> Life:
+        return self._require(self._life)
+
+    @staticmethod
+    def _require(part: T | None) -> T:
+        if part is None:
             raise Unavailable("the engine is not started", "Call start() first")
-        return self._host
+        return part
 
     async def start(self) -> None:
         """Connect, take up what this node left unfinished, and serve. Raises Unavailable."""
-        variables = self._variables or node_variables(self.config.variables, os.environ)
-        self._open = opened = await open_connections(self.config, nats_url=self._nats_url)
+        self._choices = Choices(
+            config=self.config,
+            pools=self.pools,
+            private=self._private,
+            daemon=self._daemon,
+            variables=self._variables or node_variables(self.config.variables, os.environ),
+            policy=self._policy,
+            nats_url=self._nats_url,
+            progress=self._publish_progress,
+            reject=self._reject,
+        )
+        self._life = await Life.begin(self._choices, self.instance)
         try:
-            self._host = Host(
-                realm=opened.realm.id,
-                node=self.node,
-                instance=self.instance,
-                docker=opened.daemon.id,
-                config=self.config,
-                journal=opened.journal,
-                logs=opened.logs,
-                containers=opened.containers,
-                clock=SystemClock(),
-                prober=NetworkProber(),
-                new_id=new_id,
-                variables=variables,
-                policy=self._policy,
-                cpus=float(opened.daemon.cpus),
-                protected=(str(state_folder(os.environ)),),
-                progress=self._publish_progress,
-            )
-            await opened.queue.prepare(self.pools, forgotten_after=_PRIVATE_POOL_FORGOTTEN if self._private else None)
-            self._supervisor = Supervisor(
-                self._host,
-                queue=opened.queue,
-                presence=KeyValuePresence(opened.nats, opened.topology.nodes, self._record(opened)),
-                subjects=opened.topology.subjects,
-                pools=self.pools,
-                capacity=self.config.node.capacity,
-                reject=self._reject,
-                sweeps=not self._private,
-            )
-            await self._begin(self._supervisor, opened)
+            await self._begin()
         except BaseException:
             await self.stop()
             raise
 
-    def _record(self, opened: Connections) -> Record:
-        return Record(
-            instance=self.instance,
-            node=self.node,
-            docker=opened.daemon.id,
-            pools=self.pools,
-            daemon=self._daemon,
-        )
-
-    async def _begin(self, supervisor: Supervisor, opened: Connections) -> None:
+    async def _begin(self) -> None:
         """Serve in the background until ``stop``; back once the first look round is done."""
         ready = asyncio.Event()
         # Not a TaskGroup: it lives from start() to stop(), which no block encloses.
-        self._serving = asyncio.ensure_future(self._serve(supervisor, opened, ready))  # noqa: TID251
+        self._serving = asyncio.ensure_future(self._serve(ready))  # noqa: TID251
         waiting = asyncio.ensure_future(ready.wait())  # noqa: TID251
         await asyncio.wait([self._serving, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if self._serving.done():
             self._serving.result()
 
-    async def _serve(self, supervisor: Supervisor, opened: Connections, ready: asyncio.Event) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(opened.keep_embedded_alive())
-                group.create_task(supervisor.serve(ready.set))
-                group.create_task(self._listen(supervisor, opened))
-        except BaseExceptionGroup as exc:
-            raise _first(exc) from exc
+    async def _serve(self, ready: asyncio.Event) -> None:
+        while True:
+            life = self._alive()
+            try:
+                await life.serve(ready.set)
+            except ClientDead:
+                log.warning("the connection to NATS is dead, a new one takes up what it had", instance=self.instance)
+                await life.end(release=False)
+                self._life = await self._next_life(life)
 
-    async def _listen(self, supervisor: Supervisor, opened: Connections) -> None:
-        """Wake a pipeline when somebody appends to it. A hint: the heartbeat is what can be relied on."""
-        subjects = opened.topology.subjects
-        subscriptions = [
-            await opened.nats.subscribe(subjects.events_of_type(name))
-            for name in ("PipelineCancelRequested", "ServiceStopRequested", "PipelineResumed")
-        ]
-        async with asyncio.TaskGroup() as group:
-            for subscription in subscriptions:
-                group.create_task(_wake_on(subscription, subjects, supervisor))
+    async def _next_life(self, last: Life) -> Life:
+        """A new connection under a new instance id, as soon as there is one to be had."""
+        former = last.host.former | {last.host.instance}
+        self.instance = new_id()
+        while True:
+            try:
+                return await Life.begin(self._require(self._choices), self.instance, former)
+            except Unavailable as exc:
+                log.warning("no connection", why=str(exc))
+                await asyncio.sleep(_RECONNECT_EVERY)
 
     async def serve_until_stopped(self) -> None:
         """Wait for the end of serving; raises what ended it (Evicted, a broken store)."""
@@ -199,26 +173,21 @@ class GamePipelineEngine:
 
     async def stop(self) -> None:
         """Let go of every pipeline and close all connections; containers stay."""
-        if self._supervisor is not None:
-            self._supervisor.stopping()
+        if self._life is not None:
+            self._life.supervisor.stopping()
         if self._serving is not None:
             self._serving.cancel()
-            await asyncio.wait([self._serving], timeout=_LET_GO_WITHIN)
+            await asyncio.wait([self._serving], timeout=LET_GO_WITHIN)
             if self._serving.done() and not self._serving.cancelled():
                 self._serving.exception()  # it was raised to whoever waited for the end of serving
         self._serving = None
-        if self._supervisor is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
-                    await self._supervisor.release_all("shutdown")
-            self._supervisor = None
-        if self._open is not None:
-            opened, self._open = self._open, None
-            await opened.close()
+        if self._life is not None:
+            life, self._life = self._life, None
+            await life.end(release=True)
 
     async def idle(self) -> None:
         """Return once no pipeline runs, no service is watched and no command waits in its pools."""
-        while self._supervisor is not None and not self._supervisor.quiet:
+        while self._life is not None and not self._life.supervisor.quiet:
             if self._serving is not None and self._serving.done():
                 self._serving.result()
             await asyncio.sleep(0.2)
@@ -280,8 +249,7 @@ class GamePipelineEngine:
     async def resume(self, id: str) -> None:  # noqa: A002 - the contract's name
         """Go on with a pipeline whose process died. Raises NotFound, Conflict when it is not to be resumed here."""
         status = await self.get_status(id)
-        assert self._supervisor is not None  # noqa: S101 - connections are open, so it is there
-        if not status.terminal and not await self._supervisor.resume(id):
+        if not status.terminal and not await self._alive().supervisor.resume(id):
             raise Conflict(id, "it belongs to another process that lives, or to another Docker daemon")
 
     async def cancel_pipeline(self, id: str, reason: str) -> None:  # noqa: A002 - the contract's name
@@ -293,8 +261,7 @@ class GamePipelineEngine:
         if state is None and await self.connections.queue.queued(id) is None:
             raise NotFound(id)
         asked = RequestCancel(reason=reason, requested_by=self._actor)
-        assert self._supervisor is not None  # noqa: S101 - connections are open, so it is there
-        await self._supervisor.control.carry_out(id, asked, None)
+        await self._alive().supervisor.control.carry_out(id, asked, None)
 
     # --- questions ---------------------------------------------------------------------------
 
@@ -362,13 +329,6 @@ class GamePipelineEngine:
             await self.nats.publish(subject, payload)
 
 
-async def _wake_on(subscription: Any, subjects: Any, supervisor: Supervisor) -> None:
-    async for message in subscription.messages:
-        run = supervisor.find(subjects.parse_event(message.subject).pipeline_id)
-        if run is not None:
-            run.runner.wake()
-
-
 def _checked(pipeline: GamePipeline | Mapping[str, Any] | str) -> tuple[dict[str, Any], ResolvedPipeline]:
     """The document and what it means. Raises Invalid."""
     if isinstance(pipeline, str):
@@ -381,11 +341,3 @@ def _checked(pipeline: GamePipeline | Mapping[str, Any] | str) -> tuple[dict[str
     if document is None or spec is None:
         raise Invalid([one for one in problems if one.severity == "error"])
     return document, spec
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that is the story: the first that is not a group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

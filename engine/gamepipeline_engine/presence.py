@@ -10,7 +10,7 @@ Three kinds of record in one bucket, all with the bucket's time to live:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -48,16 +48,15 @@ class Presence(Protocol):
         """Say that this process lives. False: a newer daemon has this node's name. Raises PresenceUnknown."""
         ...
 
-    async def alive(self, instance: str) -> bool:
-        """Whether that process has a record. Raises PresenceUnknown."""
-        ...
-
     async def present(self) -> list[Record]:
         """Every process that has a record. Raises PresenceUnknown."""
         ...
 
-    async def take_watch(self, pipeline_id: str) -> bool:
-        """Become the watcher of a pipeline's services, or stay it. Raises PresenceUnknown."""
+    async def take_watch(self, pipeline_id: str, gone: Callable[[str], bool]) -> bool:
+        """Become the watcher of a pipeline's services, or stay it; another one only if it is ``gone``.
+
+        Raises PresenceUnknown.
+        """
         ...
 
     async def leave_watch(self, pipeline_id: str) -> None:
@@ -119,16 +118,6 @@ class KeyValuePresence:
         self._owns_node = True
         return True
 
-    async def alive(self, instance: str) -> bool:
-        """See the port."""
-        try:
-            await (await self._store()).get(f"engine.{instance}")
-        except KeyNotFoundError:
-            return False
-        except _FAULTS as exc:
-            raise PresenceUnknown(str(exc) or type(exc).__name__) from exc
-        return True
-
     async def present(self) -> list[Record]:
         """See the port."""
         return await self._list("engine.")
@@ -149,7 +138,7 @@ class KeyValuePresence:
                     records += [record] if record else []
         return records
 
-    async def take_watch(self, pipeline_id: str) -> bool:
+    async def take_watch(self, pipeline_id: str, gone: Callable[[str], bool]) -> bool:
         """See the port."""
         key = f"watch.{pipeline_id}"
         try:
@@ -160,7 +149,7 @@ class KeyValuePresence:
                 await kv.create(key, self._payload)
                 return True
             holder = self._decode(entry.value)
-            if holder is not None and not await self._may_replace(holder.instance):
+            if holder is not None and holder.instance != self._record.instance and not gone(holder.instance):
                 return False
             await kv.update(key, self._payload, entry.revision)
         except (KeyWrongLastSequenceError, APIError):
@@ -168,9 +157,6 @@ class KeyValuePresence:
         except _FAULTS as exc:
             raise PresenceUnknown(str(exc) or type(exc).__name__) from exc
         return True
-
-    async def _may_replace(self, instance: str) -> bool:
-        return instance in {self._record.instance, self._replaced} or not await self.alive(instance)
 
     async def leave_watch(self, pipeline_id: str) -> None:
         """See the port."""

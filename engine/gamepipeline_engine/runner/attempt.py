@@ -76,7 +76,7 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
         # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
-        final = await desk.reach(lambda: containers.stop(desk.container, grace(desk)))
+        final = await desk.begin(lambda: containers.stop(desk.container, grace(desk)))
         follower.cancel()
     await take_result(desk, pump, final)
 

@@ -140,10 +140,23 @@ class Desk:
         return view if view is not None and view.labels.get(REALM) == self.host.realm else None
 
     async def change(self, call: Callable[[], Any]) -> Any:
-        """As ``reach``, for a call that changes something: a cancellation waits until it is through."""
+        """As ``reach``, for a call that changes something: only while the pipeline is ours, and whole.
+
+        A cancellation waits until the call is through.
+        """
 
         async def once() -> Any:
+            await self._writer.confirm()
             return await uninterrupted(call())
+
+        return await self.reach(once)
+
+    async def begin(self, call: Callable[[], Awaitable[T]]) -> T:
+        """As ``change``, for a call that the daemon goes on with anyway: a cancellation does not wait for it."""
+
+        async def once() -> T:
+            await self._writer.confirm()
+            return await call()
 
         return await self.reach(once)
 

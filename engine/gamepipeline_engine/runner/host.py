@@ -35,6 +35,8 @@ class Host:
     new_id: Callable[[], str]
     variables: NodeVariables
     policy: Policy
+    former: frozenset[str] = frozenset()
+    """Instances this very process had before: what they owned is ours to go on with."""
     cpus: float | None = None
     """CPUs of the daemon's host; None: not known."""
     protected: tuple[str, ...] = ()

@@ -90,7 +90,7 @@ async def end_service(action: EndService, desk: Desk) -> None:
         async with asyncio.TaskGroup() as group:
             follower = group.create_task(pump.follow())
             # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
-            final = await desk.reach(lambda: containers.stop(desk.container, grace(desk)))
+            final = await desk.begin(lambda: containers.stop(desk.container, grace(desk)))
             follower.cancel()
         await close_log(desk, pump)
         await desk.change(lambda: containers.remove(desk.container))

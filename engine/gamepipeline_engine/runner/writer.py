@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gamepipeline_engine.core.decide import decide
 from gamepipeline_engine.core.inputs import Input
 from gamepipeline_engine.failpoints import failpoint
@@ -39,6 +41,7 @@ class Writer:
         self._host = host
         self.state = PipelineState(id=pipeline_id)
         self.epoch: int | None = None
+        self._confirmed_at = 0.0
 
     async def catch_up(self) -> None:
         """Read what is new. Raises Fenced when somebody else has claimed the pipeline since."""
@@ -57,9 +60,40 @@ class Writer:
             else:
                 return state
 
-    async def is_current(self) -> bool:
-        """Whether nothing was appended behind our back, from the stream's leader."""
-        return await self._host.journal.last_sequence(self.state.id) == self.state.head.sequence
+    async def confirm(self) -> None:
+        """Before anything is changed in the world: make sure that the pipeline is still ours. Raises Fenced.
+
+        What was confirmed within a quarter of ``ack_wait`` counts. With NATS away nothing can be
+        confirmed, so this waits. May be called while the loop settles: it changes no state.
+        """
+        now = asyncio.get_running_loop().time()
+        if self.epoch is None or now - self._confirmed_at < self._host.config.timing.ack_wait / 4:
+            return
+        while True:
+            try:
+                await self.look()
+            except JournalUnavailable:
+                await self._host.clock.sleep(_AWAY_PAUSE)
+            else:
+                return
+
+    async def look(self) -> bool:
+        """Ask the stream's leader whether the pipeline is still ours; whether nothing was appended unseen.
+
+        Raises Fenced, JournalUnavailable.
+        """
+        began, seen = asyncio.get_running_loop().time(), self.state.head.sequence
+        current = await self._host.journal.last_sequence(self.state.id) == seen
+        if not current:
+            await self._refuse_if_replaced(seen)
+        self._confirmed_at = began
+        return current
+
+    async def _refuse_if_replaced(self, seen: int) -> None:
+        async for record in self._host.journal.read(self.state.id, after=seen):
+            epoch = decode(record.payload).epoch or 0
+            if self.epoch is not None and epoch > self.epoch:
+                raise Fenced(self.state.id, self.epoch, epoch)
 
     async def settle(self, observed: Input, causation: str | None = None) -> bool:
         """Append all that follows from ``observed``; whether anything did.
@@ -84,12 +118,15 @@ class Writer:
     async def _append(self, data: EventData, observed: Input, causation: str | None) -> None:
         event = self._event(data, observed, causation)
         payload = encode(event)
+        began = asyncio.get_running_loop().time()
         failpoint("before_append")
         sequence = await self._host.journal.append(event, payload, self.state.head.sequence)
         failpoint("after_append")
         self.state = evolve(self.state, decode(payload, sequence=sequence))
         if isinstance(data, PipelineStarted | PipelineResumed):
             self.epoch = data.epoch
+        if event.epoch is not None:
+            self._confirmed_at = began
 
     def _event(self, data: EventData, observed: Input, causation: str | None) -> Event:
         state, host = self.state, self._host

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gamepipeline_engine.commands.queue_port import Delivery, QueueUnavailable
 from gamepipeline_engine.journal.port import JournalUnavailable
-from gamepipeline_engine.runner import Host, Runner, Writer
+from gamepipeline_engine.runner import Fenced, Host, Runner, Writer
 
 
 class Run:
@@ -15,16 +17,19 @@ class Run:
         self.runner = Runner(host, writer)
         self.delivery = delivery
         self.watching = False
-        self._host = host
+        self.task: asyncio.Task[None] | None = None
+        """The watch of its services."""
 
     async def beat(self) -> None:
-        """Look for what others appended, then renew the hold: in this order, as long as the epoch is ours."""
+        """Look for what others appended, then renew the hold: in this order, and only while the epoch is ours."""
         try:
-            current = await self.writer.is_current()
+            if not await self.writer.look():
+                self.runner.wake()
         except JournalUnavailable:
             return  # a missed heartbeat, not a verdict
-        if not current:
-            self.runner.wake()
+        except Fenced:
+            self.runner.wake()  # it reads the same, and ends
+            return
         if self.delivery is not None and not self.watching:
             try:
                 await self.delivery.hold()

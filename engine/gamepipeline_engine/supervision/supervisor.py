@@ -17,6 +17,7 @@ from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.presence import Presence, PresenceUnknown
 from gamepipeline_engine.runner import Fenced, Host, Writer
+from gamepipeline_engine.supervision.absence import Absence
 from gamepipeline_engine.supervision.control import Control
 from gamepipeline_engine.supervision.intake import Intake
 from gamepipeline_engine.supervision.private import is_adoptable, is_bound, is_private
@@ -77,6 +78,11 @@ class Supervisor:
         self._quiet_fetches = 0
         self._quiet_sweeps = 0
         self._stopping = False
+        self._absence = Absence(lambda: asyncio.get_running_loop().time(), host.config.timing.ack_wait / 2)
+
+    def connection_broke(self) -> None:
+        """Nobody may be taken for gone because of what was not seen meanwhile."""
+        self._absence.lost_sight()
 
     def find(self, pipeline_id: str) -> Run | None:
         """The run of a pipeline in this process."""
@@ -137,11 +143,19 @@ class Supervisor:
         try:
             if not await self._presence.renew():
                 raise Evicted(self._host.node)
+            self._absence.saw(await self._presence.present())
             for pipeline_id, run in list(self._runs.items()):
-                if run.watching:
-                    await self._presence.take_watch(pipeline_id)
+                if run.watching and not await self._presence.take_watch(pipeline_id, self._is_gone):
+                    log.warning("another engine watches the services now", pipeline=pipeline_id)
+                    if run.task is not None:
+                        run.task.cancel()
         except PresenceUnknown as exc:
+            self._absence.lost_sight()
             log.warning("presence not renewed", why=str(exc))
+
+    def _is_gone(self, instance: str) -> bool:
+        """Whether what that process had may be taken: it is us, or we replaced it, or it is gone for certain."""
+        return instance in self._host.former or instance == self._presence.replaced or self._absence.is_gone(instance)
 
     # --- commands --------------------------------------------------------------------------
 
@@ -191,7 +205,11 @@ class Supervisor:
             return
         writer = Writer(self._host, pipeline_id)
         await writer.catch_up()
-        if writer.state.phase in ACTIVE and not await self._may_take(writer.state):
+        known = self._runs.get(pipeline_id)  # a look round may have taken it up meanwhile
+        if known is not None:
+            known.delivery = delivery
+            return
+        if writer.state.phase in ACTIVE and not self._may_take(writer.state):
             await delivery.nak(GIVE_BACK)
             return
         run = self._runs[pipeline_id] = Run(self._host, writer, delivery)
@@ -204,16 +222,11 @@ class Supervisor:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
 
-    async def _may_take(self, state: PipelineState) -> bool:
+    def _may_take(self, state: PipelineState) -> bool:
         """Whether an owned pipeline may change hands: let go, or its engine is gone, and its daemon is ours."""
         if state.docker != self._host.docker and any(step.attempt for step in state.steps.values()):
             return False
-        if state.released or state.engine in {self._host.instance, self._presence.replaced}:
-            return True
-        try:
-            return not await self._presence.alive(state.engine or "")
-        except PresenceUnknown:
-            return False
+        return state.released or state.engine == self._host.instance or self._is_gone(state.engine or "")
 
     async def _drive(self, run: Run, group: asyncio.TaskGroup) -> None:
         """Run to the end, ack, and leave a watch behind where services stay."""
@@ -225,8 +238,8 @@ class Supervisor:
         if run.writer.state.live_services():
             run.watching = True
             with contextlib.suppress(PresenceUnknown):
-                await self._presence.take_watch(pipeline_id)
-            _spawn(group, self._watch(run))
+                await self._presence.take_watch(pipeline_id, self._is_gone)
+            run.task = _spawn(group, self._watch(run))
 
     async def _done_with_command(self, run: Run) -> None:
         """Ack it, or remove it where another process had fetched it."""
@@ -283,12 +296,12 @@ class Supervisor:
             return True
         state = writer.state
         if state.phase in ACTIVE and state.docker == self._host.docker and not is_bound(state.pool or ""):
-            if await self._may_take(state):
+            if self._may_take(state):
                 self._adopt(writer, group, watching=False)
                 return True
             return await self._other_engines()
         if state.terminal and self._is_here(state):
-            if await self._presence.take_watch(pipeline_id):
+            if await self._presence.take_watch(pipeline_id, self._is_gone):
                 self._adopt(writer, group, watching=True)
                 return True
             return await self._other_engines()
@@ -298,7 +311,8 @@ class Supervisor:
         run = self._runs[writer.state.id] = Run(self._host, writer, None)
         run.watching = watching
         self.busy()
-        _spawn(group, self._watch(run) if watching else self._resume(run, group))
+        task = _spawn(group, self._watch(run) if watching else self._resume(run, group))
+        run.task = task if watching else None
 
     async def _other_engines(self) -> bool:
         """Whether an engine that stays (not a ``run``) is there to take over what its holder leaves."""
@@ -319,7 +333,7 @@ class Supervisor:
         writer = Writer(self._host, pipeline_id)
         await writer.catch_up()
         state = writer.state
-        if state.phase not in ACTIVE or state.docker != self._host.docker or not await self._may_take(state):
+        if state.phase not in ACTIVE or state.docker != self._host.docker or not self._may_take(state):
             return False
         self._adopt(writer, self._group, watching=False)
         return True
@@ -341,9 +355,10 @@ class Supervisor:
             self.busy()
 
 
-def _spawn(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+def _spawn(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     """Start ``work``, unless the process is on its way out: then what it would do is left to the next one."""
     try:
-        group.create_task(work)
+        return group.create_task(work)
     except RuntimeError:
         work.close()
+        return None

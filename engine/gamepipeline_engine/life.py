@@ -1,0 +1,182 @@
+"""An engine from one connection to NATS to its loss: the parts that live and end together.
+
+A client that is dead but says it is connected cannot be mended. So it is replaced as a whole: a
+new life with a new instance id connects, and takes up what the former one had by the same path
+as after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gamepipeline_engine.broker.embedded import state_folder
+from gamepipeline_engine.clock import SystemClock, new_id
+from gamepipeline_engine.config import Config
+from gamepipeline_engine.connections import Connections, open_connections
+from gamepipeline_engine.containers.port import PullProgress
+from gamepipeline_engine.policy import Policy
+from gamepipeline_engine.presence import KeyValuePresence, Record
+from gamepipeline_engine.runner import Host
+from gamepipeline_engine.runner.probes import NetworkProber
+from gamepipeline_engine.supervision import Supervisor
+from gamepipeline_engine.variables import NodeVariables
+from gamepipeline_events import Subjects
+from gamepipeline_projections.connection import Hooks, Watchdog
+
+log = structlog.get_logger(__name__)
+
+PRIVATE_POOL_FORGOTTEN = 3600.0
+"""Seconds after which NATS forgets who fetched from a private pool."""
+
+LET_GO_WITHIN = 4.0
+"""Seconds that calls to Docker which cannot be left half-done may take when the engine stops."""
+
+
+class ClientDead(Exception):
+    """The connection to NATS is closed, or open and deaf: nothing but a new one helps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What does not change from one life to the next."""
+
+    config: Config
+    pools: tuple[str, ...]
+    private: bool
+    daemon: bool
+    variables: NodeVariables
+    policy: Policy
+    nats_url: str | None
+    progress: Callable[[str, str, PullProgress], None]
+    reject: Callable[[str, str, str], Awaitable[None]]
+
+
+class Life:
+    """Connections, ports and loops of an engine. Made by ``begin``, ended by ``end``."""
+
+    def __init__(self, choices: Choices, opened: Connections, host: Host) -> None:
+        self.opened = opened
+        self.host = host
+        self.supervisor = Supervisor(
+            host,
+            queue=opened.queue,
+            presence=KeyValuePresence(opened.nats, opened.topology.nodes, _record(choices, host)),
+            subjects=opened.topology.subjects,
+            pools=choices.pools,
+            capacity=choices.config.node.capacity,
+            reject=choices.reject,
+            sweeps=not choices.private,
+        )
+
+    @classmethod
+    async def begin(cls, choices: Choices, instance: str, former: frozenset[str] = frozenset()) -> Life:
+        """Connect as ``instance``. Raises Unavailable."""
+        broke: list[Callable[[], None]] = []
+
+        def disconnected() -> None:
+            for call in broke:
+                call()
+
+        hooks = Hooks(on_disconnect=disconnected)
+        opened = await open_connections(choices.config, nats_url=choices.nats_url, hooks=hooks)
+        try:
+            forgotten = PRIVATE_POOL_FORGOTTEN if choices.private else None
+            await opened.queue.prepare(choices.pools, forgotten_after=forgotten)
+        except BaseException:
+            await opened.close()
+            raise
+        life = cls(choices, opened, _host(choices, opened, instance, former))
+        broke.append(life.supervisor.connection_broke)
+        return life
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Until cancelled. Raises ClientDead, Evicted, and what makes going on senseless."""
+        dead = asyncio.Event()
+        watchdog = Watchdog(self.opened.nats, self.opened.topology.events, dead.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.opened.keep_embedded_alive())
+                group.create_task(watchdog.run())
+                group.create_task(_raise_when(dead))
+                group.create_task(self._listen())
+                group.create_task(self.supervisor.serve(ready))
+        except BaseExceptionGroup as exc:
+            raise _first(exc) from exc
+
+    async def end(self, *, release: bool) -> None:
+        """Let go of every pipeline (with ``release``, on record) and close all connections; containers stay."""
+        if release:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self.supervisor.release_all("shutdown")
+        await self.opened.close()
+
+    async def _listen(self) -> None:
+        """Wake a pipeline when somebody appends to it. A hint: the heartbeat is what can be relied on."""
+        subjects = self.opened.topology.subjects
+        subscriptions = [
+            await self.opened.nats.subscribe(subjects.events_of_type(name))
+            for name in ("PipelineCancelRequested", "ServiceStopRequested", "PipelineResumed")
+        ]
+        async with asyncio.TaskGroup() as group:
+            for subscription in subscriptions:
+                group.create_task(_wake_on(subscription.messages, subjects, self.supervisor))
+
+
+def _host(choices: Choices, opened: Connections, instance: str, former: frozenset[str]) -> Host:
+    return Host(
+        realm=opened.realm.id,
+        node=choices.config.node.name,
+        instance=instance,
+        docker=opened.daemon.id,
+        config=choices.config,
+        journal=opened.journal,
+        logs=opened.logs,
+        containers=opened.containers,
+        clock=SystemClock(),
+        prober=NetworkProber(),
+        new_id=new_id,
+        variables=choices.variables,
+        policy=choices.policy,
+        former=former,
+        cpus=float(opened.daemon.cpus),
+        protected=(str(state_folder(os.environ)),),
+        progress=choices.progress,
+    )
+
+
+def _record(choices: Choices, host: Host) -> Record:
+    return Record(
+        instance=host.instance,
+        node=host.node,
+        docker=host.docker,
+        pools=choices.pools,
+        daemon=choices.daemon,
+    )
+
+
+async def _raise_when(dead: asyncio.Event) -> None:
+    await dead.wait()
+    raise ClientDead
+
+
+async def _wake_on(messages: AsyncIterator[Any], subjects: Subjects, supervisor: Supervisor) -> None:
+    async for message in messages:
+        run = supervisor.find(subjects.parse_event(message.subject).pipeline_id)
+        if run is not None:
+            run.runner.wake()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that is the story: the first that is not a group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
