@@ -137,6 +137,7 @@ def _started(state: PipelineState, event: Event, data: PipelineStarted) -> Pipel
         node=data.node,
         engine=data.engine,
         docker=data.docker,
+        nodes={**state.nodes, data.docker: data.node},
         epoch=data.epoch,
         started_at=event.time,
     )
@@ -150,6 +151,7 @@ def _resumed(state: PipelineState, event: Event, data: PipelineResumed) -> Pipel
         node=data.node,
         engine=data.engine,
         docker=data.docker,
+        nodes={**state.nodes, data.docker: data.node},
         epoch=data.epoch,
         released=False,
         resumes=state.resumes + 1,

@@ -133,6 +133,8 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     node: str | None = None
     engine: str | None = None
     docker: str | None = None
+    nodes: dict[str, str] = {}
+    """Docker daemon → node of every owner so far."""
     epoch: int = 0
     released: bool = False
     resumes: int = 0

@@ -31,6 +31,7 @@ from gamepipeline_engine.core.inputs import (
     ImageFetched,
     Input,
     LogsLost,
+    NodeLost,
     ProbesExhausted,
     Refuse,
     RejectCommand,
@@ -52,6 +53,7 @@ from gamepipeline_engine.core.lifecycle import (
     on_release,
     on_submit,
 )
+from gamepipeline_engine.core.nodelost import on_node_lost
 from gamepipeline_engine.core.services import on_logs_lost, on_service_gone, on_service_restart, on_stop
 from gamepipeline_events import EventData
 from gamepipeline_projections.state import PipelineState
@@ -77,6 +79,7 @@ _RULES: dict[type[Input], _Rule] = {
     ServiceRestartSeen: on_service_restart,
     ServiceGone: on_service_gone,
     LogsLost: on_logs_lost,
+    NodeLost: on_node_lost,
     Disposed: on_disposed,
 }
 

@@ -79,6 +79,14 @@ class RejectCommand(Input, frozen=True, kw_only=True):
     message: str
 
 
+class NodeLost(Input, frozen=True, kw_only=True):
+    """No engine of the pipeline's Docker daemon was seen for ``away`` seconds."""
+
+    docker: str
+    node: str
+    away: float
+
+
 # --- observations --------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gamepipeline_engine.core.inputs import Claim, Disposed, Refuse, RejectCommand, Release, RequestCancel, Submit
@@ -10,6 +11,7 @@ from gamepipeline_events import (
     AlertRaised,
     CommandRejected,
     EventData,
+    LeftBehind,
     PipelineCanceled,
     PipelineCancelRequested,
     PipelineCompleted,
@@ -92,7 +94,7 @@ def on_claim(state: PipelineState, observed: Claim, now: datetime) -> EventData 
     if state.phase not in ACTIVE or (state.engine == observed.engine and not state.released):
         return None
     if state.resumes >= MAX_RESUMES and state.phase == "running":
-        return _failed(
+        return failed(
             state, now, cause="engine_error", error=f"resumed {state.resumes} times without any progress", step=None
         )
     return PipelineResumed(
@@ -156,25 +158,26 @@ def on_disposed(state: PipelineState, observed: Disposed, now: datetime) -> Even
             return _timed_out(state, observed, duration)
         case _:
             step = state.steps.get(state.failed_step or "")
-            return _failed(
+            return failed(
                 state,
                 now,
                 cause=(step.cause if step else None) or "engine_error",
                 error=f"step {step.id}: {step.error}" if step else "failed",
                 step=state.failed_step,
-                observed=observed,
+                left_behind=observed.left_behind,
             )
 
 
-def _failed(
+def failed(
     state: PipelineState,
     now: datetime,
     *,
     cause: str,
     error: str,
     step: str | None,
-    observed: Disposed | None = None,
+    left_behind: Sequence[LeftBehind] = (),
 ) -> EventData:
+    """PipelineFailed, and its alert before it."""
     if ("pipeline_failed", step or "") not in state.alerts:
         return AlertRaised(
             severity="critical",
@@ -188,7 +191,7 @@ def _failed(
         error=error,
         duration=seconds_between(state.started_at or timestamp(now), timestamp(now)),
         services=state.live_services(),
-        left_behind=list(observed.left_behind) if observed else [],
+        left_behind=list(left_behind),
     )
 
 

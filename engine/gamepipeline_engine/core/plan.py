@@ -17,6 +17,8 @@ def plan(state: PipelineState, now: datetime) -> dict[str, Action]:  # noqa: ARG
     """The actions by their key: for each thing worked on, what should be done with it."""
     actions = {}
     for step in state.steps.values():
+        if step.docker != state.docker:
+            continue  # out of reach of the owner
         action = _for_attempt(step) if state.phase in ACTIVE else None
         action = action or _for_service(step)
         if action is not None:
@@ -55,7 +57,10 @@ def only_stayers_left(state: PipelineState) -> bool:
 
 
 def _stopping(state: PipelineState) -> bool:
-    return any(step.service is not None and step.service.phase == "stopping" for step in state.steps.values())
+    return any(
+        step.service is not None and step.service.phase == "stopping" and step.docker == state.docker
+        for step in state.steps.values()
+    )
 
 
 def services_to_end(state: PipelineState) -> list[str]:

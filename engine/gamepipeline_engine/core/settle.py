@@ -11,6 +11,7 @@ from gamepipeline_engine.core.deadlines import pipeline_deadline, step_deadline
 from gamepipeline_engine.core.diagnosis import tail
 from gamepipeline_engine.core.eligibility import START, blocked_by_parallelism, is_ending, verdict
 from gamepipeline_engine.core.inputs import Tick
+from gamepipeline_engine.core.nodelost import settle_lost
 from gamepipeline_engine.core.plan import services_to_end
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_events import (
@@ -37,7 +38,8 @@ def on_tick(state: PipelineState, observed: Tick, now: datetime) -> EventData | 
         return None
     spec = spec_of(state)
     return (
-        _complete_services(state, now)
+        settle_lost(state, now)
+        or _complete_services(state, now)
         or _deadline(spec, state, observed, now)
         or _stop_running(spec, state)
         or _step_timeouts(spec, state, now)

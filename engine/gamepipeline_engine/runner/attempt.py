@@ -8,7 +8,8 @@ ever ran is never started again.
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from collections.abc import Coroutine
+from typing import Any, Literal
 
 from gamepipeline_engine.assembly import TemplateError, build
 from gamepipeline_engine.containers.names import labels
@@ -28,7 +29,7 @@ from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, viola
 from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
 from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
 from gamepipeline_engine.runner.readiness import report_when_ready
-from gamepipeline_events import LogGap, LogTruncated
+from gamepipeline_events import LogTruncated
 from gamepipeline_events.values import seconds
 
 DEFAULT_GRACE = 10.0
@@ -53,7 +54,7 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
         docker=desk.host.docker,
     )
     await desk.report(started)
-    pump = await desk.open_pump()
+    pump = desk.open_pump()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
         ready = group.create_task(report_when_ready(desk, view, pump))
@@ -72,7 +73,7 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
             await desk.change(lambda: containers.remove(desk.container))
         await desk.report(AttemptStopped(step=action.step, attempt=action.attempt))
         return
-    pump = await desk.open_pump()
+    pump = desk.open_pump()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
         # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
@@ -189,10 +190,8 @@ async def _report_refusal(desk: Desk, refusal: Exception) -> None:
 
 async def _report_lost(desk: Desk) -> None:
     """Its start is on record and the daemon does not know it: somebody removed it."""
-    pump = await desk.open_pump()
-    if not pump.closed:
-        gap = LogGap(step=desk.step, attempt=desk.attempt, reason="the container was removed before its log was read")
-        await desk.publish(gap, desk.step)
+    pump = desk.open_pump()
+    await _within_drain(desk, pump.lose("the container was removed before its log was read"))
     await desk.report(
         AttemptFailed(
             step=desk.step,
@@ -221,6 +220,7 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
     await close_log(desk, pump)
     failpoint("after_log_end")
     outputs = await _outputs(desk) if desk.spec.kind == "container" else {}
+    desk.finishing = True  # before the report: what follows from it must not keep the container from going
     await desk.report(
         ContainerExited(
             step=desk.step,
@@ -233,17 +233,21 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
             outputs=outputs,
         )
     )
-    desk.finishing = True
     failpoint("before_remove")
     await desk.change(lambda: desk.host.containers.remove(desk.container))
     failpoint("after_remove")
 
 
 async def close_log(desk: Desk, pump: LogPump) -> None:
-    """Read and publish the rest; a log store that stays away is given up on, and that is said."""
+    """Read and publish the rest."""
+    await _within_drain(desk, desk.reach(pump.finish))
+
+
+async def _within_drain(desk: Desk, work: Coroutine[Any, Any, None]) -> None:
+    """A log store that stays away is given up on, and that is said."""
     try:
         async with asyncio.timeout(LOG_DRAIN):
-            await desk.reach(pump.finish)
+            await work
     except TimeoutError:
         lost = LogsLost(step=desk.step, attempt=desk.attempt, message=f"the log was not stored within {LOG_DRAIN:g} s")
         await desk.report(lost)

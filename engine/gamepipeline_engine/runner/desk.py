@@ -52,6 +52,7 @@ class Desk:
         self._writer = writer
         self._tell = tell
         self._redactor: Redactor | None = None
+        self._published: tuple[EventData, Event] | None = None
 
     @property
     def state(self) -> PipelineState:
@@ -162,33 +163,32 @@ class Desk:
 
     # --- the log ---------------------------------------------------------------------------
 
-    async def open_pump(self) -> LogPump:
-        """The attempt's log, taken up where it is."""
-        redactor = self.redactor()
-        pump = LogPump(
-            containers=self.host.containers,
-            store=self.host.logs,
-            clock=self.host.clock,
-            publish=self.publish,
-            masker=redactor.stream,
-            pipeline_id=self.state.id,
-            step=self.step,
-            attempt=self.attempt,
-            container=self.container,
-            limit=self.host.config.limits.log_bytes,
-        )
-        while True:
-            try:
-                await pump.resume()
-            except JournalUnavailable:
-                await self.host.clock.sleep(1.0)
-            else:
-                self.pump = pump
-                return pump
+    def open_pump(self) -> LogPump:
+        """The attempt's log; it takes itself up where it is once the log store answers."""
+        if self.pump is None:
+            self.pump = LogPump(
+                containers=self.host.containers,
+                store=self.host.logs,
+                clock=self.host.clock,
+                publish=self.publish,
+                masker=self.redactor().stream,
+                pipeline_id=self.state.id,
+                step=self.step,
+                attempt=self.attempt,
+                container=self.container,
+                limit=self.host.config.limits.log_bytes,
+            )
+        return self.pump
 
     async def publish(self, data: EventData, step: str | None) -> None:
-        """Store one record; wait for a store that is away. What can never be stored is said aloud."""
-        event = self._log_event(data)
+        """Store one record; wait for a store that is away. What can never be stored is said aloud.
+
+        A record whose publishing was cancelled keeps its id when it is handed in again: the store
+        knows it by that.
+        """
+        if self._published is None or self._published[0] is not data:
+            self._published = (data, self._log_event(data))
+        event = self._published[1]
         payload = encode(event)
         while True:
             try:

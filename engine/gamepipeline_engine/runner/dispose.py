@@ -5,13 +5,14 @@ from __future__ import annotations
 from gamepipeline_engine.containers.names import PIPELINE, container_name
 from gamepipeline_engine.core.actions import Dispose
 from gamepipeline_engine.core.inputs import Disposed
+from gamepipeline_engine.core.nodelost import left_behind
 from gamepipeline_engine.runner.desk import Desk
 
 
 async def dispose(action: Dispose, desk: Desk) -> None:
     """Containers first, then what they used; then it is said."""
     await sweep_away(desk, action.keep)
-    await desk.report(Disposed())
+    await desk.report(Disposed(left_behind=tuple(left_behind(desk.state))))
 
 
 async def sweep_away(desk: Desk, keep: tuple[str, ...] = ()) -> None:

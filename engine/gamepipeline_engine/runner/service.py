@@ -37,7 +37,7 @@ async def _follow_once(desk: Desk) -> None:
     A container that its restart policy revives never stops running for the daemon's wait: its log ends,
     and has to be followed anew.
     """
-    pump = desk.pump or await desk.open_pump()
+    pump = desk.open_pump()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
         ends = {group.create_task(_wait_some(desk)), group.create_task(desk.host.clock.sleep(LOOK_EVERY))}
@@ -66,8 +66,9 @@ async def _record_restarts(desk: Desk, view: ContainerView) -> None:
 
 
 async def _record_end(desk: Desk, view: ContainerView) -> None:
-    pump = desk.pump or await desk.open_pump()
+    pump = desk.open_pump()
     await close_log(desk, pump)
+    desk.finishing = True
     await desk.report(
         ServiceGone(
             step=desk.step,
@@ -76,7 +77,6 @@ async def _record_end(desk: Desk, view: ContainerView) -> None:
             finished_at=view.finished_at,
         )
     )
-    desk.finishing = True
     await desk.change(lambda: desk.host.containers.remove(desk.container))
 
 
@@ -86,7 +86,7 @@ async def end_service(action: EndService, desk: Desk) -> None:
     view = await desk.look()
     final: ContainerView | None = None
     if view is not None:
-        pump = await desk.open_pump()
+        pump = desk.open_pump()
         async with asyncio.TaskGroup() as group:
             follower = group.create_task(pump.follow())
             # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.

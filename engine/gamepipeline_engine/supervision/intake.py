@@ -15,6 +15,7 @@ from gamepipeline_events import BadInput, Execute, Problem, Subjects
 from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.hash import spec_hash
+from gamepipeline_projections.state import PipelineState
 
 log = structlog.get_logger(__name__)
 
@@ -73,12 +74,18 @@ class Intake:
                 await writer.settle(Refuse(problems=problems), command.id)
         if writer.state.terminal:
             return False
-        await writer.settle(self.claim("execute"), command.id)
+        await writer.settle(self.claim(writer.state), command.id)
         return writer.epoch is not None and not writer.state.terminal
 
-    def claim(self, reason: str) -> Claim:
+    def claim(self, state: PipelineState) -> Claim:
         """This process wants the pipeline."""
         host = self._host
+        if state.released:
+            reason = "it was let go"
+        elif state.docker not in {None, host.docker}:
+            reason = "its node was lost"
+        else:
+            reason = "its engine is gone"
         return Claim(node=host.node, engine=host.instance, docker=host.docker, reason=reason)
 
     def missing_values(self, writer: Writer) -> tuple[Problem, ...]:

@@ -12,7 +12,8 @@ import structlog
 from gamepipeline_engine.commands.queue_port import CommandQueue, Delivery, QueueUnavailable
 from gamepipeline_engine.containers.names import PIPELINE
 from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
-from gamepipeline_engine.core.inputs import Release
+from gamepipeline_engine.core.inputs import NodeLost, Release
+from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.presence import Presence, PresenceUnknown
@@ -34,6 +35,9 @@ SWEEP_EVERY = 10.0
 
 POISON_PAUSE = 30.0
 """Seconds after which a command that failed in a way nobody foresaw is tried again."""
+
+PINNED_PAUSE = 5.0
+"""Seconds after which a command is looked at again whose pipeline is out of this daemon's reach."""
 
 GIVE_BACK = 2.0
 """Seconds after which a command that another engine seems to hold is looked at again."""
@@ -209,8 +213,9 @@ class Supervisor:
         if known is not None:
             known.delivery = delivery
             return
-        if writer.state.phase in ACTIVE and not self._may_take(writer.state):
-            await delivery.nak(GIVE_BACK)
+        owned = writer.state.phase in ACTIVE and not self._may_take(writer.state)
+        if owned and not await self._replaces_lost_node(writer):
+            await delivery.nak(PINNED_PAUSE if self._is_pinned_elsewhere(writer.state) else GIVE_BACK)
             return
         run = self._runs[pipeline_id] = Run(self._host, writer, delivery)
         try:
@@ -222,9 +227,21 @@ class Supervisor:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
 
+    def _is_pinned_elsewhere(self, state: PipelineState) -> bool:
+        return state.docker != self._host.docker and any(step.attempt for step in state.steps.values())
+
+    async def _replaces_lost_node(self, writer: Writer) -> bool:
+        """Whether this engine goes on with a pipeline whose daemon stays away; the alert is raised in any case."""
+        state = writer.state
+        away = self._absence.daemon_absent(state.docker or "")
+        if not self._is_pinned_elsewhere(state) or away < self._host.config.timing.node_lost_after:
+            return False
+        await writer.settle(NodeLost(docker=state.docker or "", node=state.node or "", away=away))
+        return spec_of(writer.state).on_node_lost != "wait" and writer.state.phase in ACTIVE
+
     def _may_take(self, state: PipelineState) -> bool:
         """Whether an owned pipeline may change hands: let go, or its engine is gone, and its daemon is ours."""
-        if state.docker != self._host.docker and any(step.attempt for step in state.steps.values()):
+        if self._is_pinned_elsewhere(state):
             return False
         return state.released or state.engine == self._host.instance or self._is_gone(state.engine or "")
 
@@ -342,7 +359,7 @@ class Supervisor:
         """Go on where the last owner stopped, beyond capacity: its containers run already."""
         pipeline_id = run.writer.state.id
         try:
-            await run.writer.settle(self._intake.claim("resume"))
+            await run.writer.settle(self._intake.claim(run.writer.state))
             if run.writer.epoch is not None:
                 await self._drive(run, group)
         except (Fenced, JournalError) as exc:
