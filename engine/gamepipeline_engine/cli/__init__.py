@@ -20,6 +20,13 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry point of the console script."""
+    import sys
+
     from gamepipeline_engine.cli.app import run
 
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's encoding lacks is shown as an escape, it does not end the command.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
     raise SystemExit(run())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import click
 
 from gamepipeline_engine.cli.exits import Exit
 from gamepipeline_engine.cli.options import Settings, nats_option
+from gamepipeline_engine.cli.output import silence
 
 
 class Entry(NamedTuple):
@@ -90,7 +90,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = _call(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        code = _broken_pipe()
+        return _broken_pipe()
+    except OSError as error:  # a full disk behind stdout
+        silence(sys.stdout)
+        return _failed(error)
     return code
 
 
@@ -129,10 +132,9 @@ def _say(line: str) -> None:
 
 def _broken_pipe() -> int:
     """Whoever read has had enough: nothing is wrong, and nobody is there to be told more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except BrokenPipeError:
-            os.dup2(nowhere, stream.fileno())
+            silence(stream)
     return Exit.OK

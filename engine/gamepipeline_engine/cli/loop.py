@@ -12,8 +12,11 @@ from gamepipeline_engine.cli.exits import CliError, Exit
 
 T = TypeVar("T")
 
-AGAIN = 0.2
+AGAIN = 1.0
 """Seconds between two cancellations of a task that does not end."""
+
+MUST_END = 8.0
+"""Seconds that a program may take to end in order once it is interrupted."""
 
 
 def run_async(program: Coroutine[Any, Any, T]) -> T:
@@ -33,8 +36,9 @@ async def _main(program: Coroutine[Any, Any, T]) -> T:
     def interrupt() -> None:
         nonlocal interrupted
         interrupted = True
-        if main is not None:
+        if main is not None and not main.done():
             main.cancel()
+            loop.call_later(MUST_END, interrupt)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError, ValueError):

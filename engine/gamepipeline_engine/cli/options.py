@@ -82,6 +82,22 @@ def parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     return pairs
 
 
+def parse_text(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Callback: text that can be stored; bytes that are no UTF-8 cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter("it is not UTF-8", ctx, param) from error
+    return value
+
+
+def reason_option(function: F) -> F:
+    """``--reason R``."""
+    return click.option(
+        "--reason", required=True, metavar="R", callback=parse_text, help="Why; it stays in the history."
+    )(function)
+
+
 def args_option(function: F) -> F:
     """``--arg K=V``, repeatable, as the mapping ``args``."""
     return click.option(

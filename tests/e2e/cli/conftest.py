@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -43,7 +44,11 @@ class Cli:
     """Calls ``gamepipeline`` with a state folder of its own."""
 
     folder: Path
-    extra: dict[str, str] = field(default_factory=dict)
+    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def id(self, name: str) -> str:
+        """``name`` as an id of a pipeline that nobody else on this Docker daemon has."""
+        return f"{name}-{self.tag}"
 
     @property
     def state(self) -> Path:
@@ -55,7 +60,7 @@ class Cli:
         """The environment of a call: nothing of this machine's own settings."""
         passed = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST", "LANG") if name in os.environ}
         own = {"HOME": str(self.folder), "XDG_STATE_HOME": str(self.folder / "state"), "PYTHONWARNINGS": "default"}
-        return {**passed, **own, **self.extra}
+        return {**passed, **own}
 
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Done:
         """One call, to its end."""
@@ -98,9 +103,9 @@ class Cli:
         )
 
     def file(self, text: str, name: str = "pipeline.yaml") -> str:
-        """A pipeline file; IMAGE in it is the image that tests run."""
+        """A pipeline file; IMAGE in it is the image that tests run, TAG makes an id unique."""
         path = self.folder / name
-        path.write_text(text.replace("IMAGE", BUSYBOX))
+        path.write_text(text.replace("IMAGE", BUSYBOX).replace("TAG", self.tag))
         return str(path)
 
     def processes(self) -> list[int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli.conftest import Cli
+from tests.e2e.cli.conftest import COMMAND, Cli
 
 ALONE = {"DOCKER_HOST": "unix:///nowhere", "NATS_URL": "nats://127.0.0.1:1"}
 
@@ -160,3 +161,37 @@ def test_schema_describes_the_file(cli: Cli) -> None:
 def test_version(cli: Cli) -> None:
     """One line."""
     assert cli("--version", env=ALONE).out.split()[0] == "gamepipeline"
+
+
+def test_plan_says_what_the_configuration_refuses(cli: Cli) -> None:
+    """A warning with the lines that would allow it: the node that runs it may be another one."""
+    done = cli(
+        "plan", cli.file("name: x\nsteps: [{name: a, container: {image: IMAGE, volumes: ['/srv:/d']}}]"), env=ALONE
+    )
+    assert done.code == 0
+    assert "refuses a: the host path /srv" in done.err
+    assert "host_paths = [" in done.err
+
+
+def test_a_disk_that_is_full_behind_stdout(cli: Cli) -> None:
+    """One line, exit code 3."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "schema"], env=cli.env, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_bytes_that_are_no_text(cli: Cli) -> None:
+    """A reason that is no UTF-8 is wrong usage; a file name that is none is shown escaped."""
+    assert cli("cancel", "x", "--reason", "\udcff").code == 2
+    done = cli("validate", "\udcff.yaml")
+    assert done.code == 2
+    assert "\\udcff.yaml" in done.err
+
+
+def test_a_terminal_without_the_letters(cli: Cli) -> None:
+    """What an encoding lacks is escaped, the command goes on."""
+    text = "name: x\nsteps: [{name: a, container: {image: IMAGE, labels: {n: caf\u00e9}}}]"
+    done = cli("plan", cli.file(text), "-o", "json", env={**ALONE, "PYTHONIOENCODING": "ascii"})
+    assert done.code == 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from gamepipeline_engine.cli.options import Settings, id_argument, nats_option
+from gamepipeline_engine.cli.options import Settings, id_argument, nats_option, reason_option
 
 
 @click.command("cancel")
 @id_argument
-@click.option("--reason", required=True, metavar="R", help="Why; it stays in the history.")
+@reason_option
 @click.option("--no-wait", is_flag=True, help="Return once the request is stored.")
 @click.option("--tombstone", is_flag=True, help="Also for an id that does not exist: if it comes, it is canceled.")
 @nats_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gamepipeline_engine.cli.options import Settings, id_argument, nats_option
+from gamepipeline_engine.cli.options import Settings, id_argument, nats_option, reason_option
 
 if TYPE_CHECKING:
     from gamepipeline_projections import PipelineState
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command("stop")
 @id_argument
 @click.option("--step", metavar="S", help="Only the service of this step.")
-@click.option("--reason", required=True, metavar="R", help="Why; it stays in the history.")
+@reason_option
 @click.option("--no-wait", is_flag=True, help="Return once the request is stored.")
 @nats_option
 def command(pipeline: str, step: str | None, reason: str, *, no_wait: bool) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from gamepipeline_engine.assembly import ContainerDefaults, StepContext, TemplateError, build, render_image
 from gamepipeline_engine.cli.offline.file import Job
+from gamepipeline_engine.config import Config
 from gamepipeline_engine.containers.port import ContainerConfig
 from gamepipeline_events.problems import format_path
 from gamepipeline_events.spec.expressions import references
@@ -110,6 +111,17 @@ def levels_of(pipeline: ResolvedPipeline) -> list[list[str]]:
         level[step] = 1 + max((level[one] for one in steps[step].needs), default=0)
     count = max(level.values(), default=0)
     return [[step for step in steps if level[step] == at] for at in range(1, count + 1)]
+
+
+def refusals(job: Job, envs: Mapping[str, str], secrets: frozenset[str], config: Config) -> Iterator[str]:
+    """What the policy and the limits of ``config`` refuse, and the lines of it that would allow that."""
+    from gamepipeline_engine.policy import violations
+
+    context = context_of(job, envs, secrets | set(job.pipeline.secrets), config.container_defaults())
+    for step, configuration in configurations(job, context):
+        for one in violations(configuration, config.policy, config.limits):
+            yield f"warning: this node's configuration refuses {step}: {one}"
+            yield from (f"    hint: {line}" for line in one.hint.splitlines())
 
 
 def _outputs(pipeline: ResolvedPipeline) -> dict[str, dict[str, str]]:

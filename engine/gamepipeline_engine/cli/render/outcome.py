@@ -46,7 +46,9 @@ def _failure(view: RunView) -> Iterator[str]:
     for line in failure.log_tail:
         yield f"  {failure.step} | {line}"
     if failure.hint:
-        yield f"hint: {failure.hint}"
+        first, *others = failure.hint.splitlines()
+        yield f"hint: {first}"
+        yield from (f"  {line}" for line in others)
 
 
 def _services(status: PipelineStatus) -> Iterator[str]:

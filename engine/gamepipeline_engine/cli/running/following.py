@@ -10,11 +10,15 @@ from gamepipeline_engine.cli.render.loglines import Chunks, remark
 from gamepipeline_engine.cli.render.view import RunView
 from gamepipeline_engine.cli.running.screen import Screen
 from gamepipeline_engine.cli.session import Session
-from gamepipeline_events import LogClosed, decode
+from gamepipeline_events import ErrorLog, LogClosed, decode
 from gamepipeline_projections.reading import Recorded
 
 REDRAW = 0.125
 """Seconds between two drawings of the tree."""
+
+
+PASSING = frozenset({"daemon_unreachable", "engine_error"})
+"""Causes of faults that need not end the step: the others are said by its failure."""
 
 
 class Follower:
@@ -63,7 +67,7 @@ class Follower:
             self._screen.line(line)
         if isinstance(data, LogClosed):
             self._screen.closed(data.step, data.attempt)
-        text = remark(data)
+        text = None if isinstance(data, ErrorLog) and data.cause not in PASSING else remark(data)
         if text is not None:
             self._screen.say(text)
 

@@ -45,7 +45,8 @@ async def _unless(asked: asyncio.Event, start: Coroutine[Any, Any, None]) -> Non
         starting = group.create_task(start)
         asking = group.create_task(asked.wait())
         await asyncio.wait({starting, asking}, return_when=asyncio.FIRST_COMPLETED)
-        await end(starting, asking)
+        starting.cancel()  # once: it has much to close
+        asking.cancel()
 
 
 async def _until(asked: asyncio.Event, engine: GamePipelineEngine, *, until_idle: bool) -> None:
