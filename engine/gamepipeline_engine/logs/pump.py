@@ -27,7 +27,10 @@ CHUNK_BYTES = 128 * 1024
 CHUNK_SECONDS = 0.25
 
 Publish = Callable[[EventData, str], Awaitable[None]]
-"""Stores one record of a step's log; returns when it is acknowledged, however long that takes."""
+"""Stores one record of a step's log; returns when it is acknowledged, however long that takes.
+
+The same record handed in again, after a cancelled call, is stored once.
+"""
 
 
 class _LimitReached(Exception):
@@ -70,6 +73,8 @@ class LogPump:
         self._tail: deque[str] = deque(maxlen=TAIL_LINES * 2)
         self._listeners: list[Callable[[str], None]] = []
         self._flushing = asyncio.Lock()  # chunks are stored in the order of their numbers
+        self._unstored: StepLog | None = None
+        self._resumed = False
         self.closed = False
 
     @property
@@ -84,7 +89,16 @@ class LogPump:
         self._listeners.append(callback)
 
     async def resume(self) -> None:
-        """Take up what is published of this attempt already. Raises JournalUnavailable."""
+        """Take up what is published of this attempt already; waits for a store that is away."""
+        while not self._resumed:
+            try:
+                await self._take_up()
+            except JournalUnavailable:
+                await self._clock.sleep(1.0)
+            else:
+                self._resumed = True
+
+    async def _take_up(self) -> None:
         async for record in self._store.read(self._pipeline_id, self._step):
             data = decode(record.payload).data
             if getattr(data, "attempt", None) != self._attempt:
@@ -101,6 +115,7 @@ class LogPump:
 
     async def follow(self) -> None:
         """Publish the output as it comes, until the container ends. A break is mended from where it was."""
+        await self.resume()
         while True:
             try:
                 await self._read(follow=True)
@@ -113,12 +128,25 @@ class LogPump:
 
     async def finish(self) -> None:
         """Read what is left of an ended container and close the log. Raises DaemonUnreachable."""
+        await self.resume()
         if self.closed:
             return
         try:
             await self._read(follow=False)
         except DaemonError as exc:
             await self._publish(LogGap(step=self._step, attempt=self._attempt, reason=exc.message), self._step)
+        await self._close()
+
+    async def lose(self, reason: str) -> None:
+        """Close the log of a container that is gone: nobody knows what else it wrote."""
+        await self.resume()
+        if self.closed:
+            return
+        await self._flush()
+        await self._publish(LogGap(step=self._step, attempt=self._attempt, reason=reason), self._step)
+        await self._close()
+
+    async def _close(self) -> None:
         if self._dropped_bytes:
             dropped = LogTruncated(
                 step=self._step,
@@ -187,20 +215,26 @@ class LogPump:
 
     async def _flush(self) -> None:
         async with self._flushing:
+            await self._store_chunk()  # one whose publishing was cancelled on the way goes first
             if not self._pending:
                 return
             entries, self._pending, self._pending_bytes = self._pending, [], 0
             self._chunks += 1
             for entry in entries:
                 self._count(entry)
-            chunk = StepLog(
+            self._unstored = StepLog(
                 step=self._step,
                 attempt=self._attempt,
                 chunk=self._chunks,
                 lines=[(one.time, one.stream, one.text) for one in entries],
                 partial=[at for at, one in enumerate(entries) if one.partial],
             )
-            await self._publish(chunk, self._step)
+            await self._store_chunk()
+
+    async def _store_chunk(self) -> None:
+        if self._unstored is not None:
+            await self._publish(self._unstored, self._step)
+            self._unstored = None
 
     def _count(self, entry: Entry) -> None:
         text = entry.text if entry.partial else f"{entry.text}\n"
