@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,9 +34,9 @@ START = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
 
 
 class MemoryPresence:
-    """Adapter of Presence in memory. ``away``: the records cannot be reached."""
+    """Adapter of Presence in memory, without a time to live. ``away``: the records cannot be reached."""
 
-    def __init__(self, record: Record, records: dict[str, str]) -> None:
+    def __init__(self, record: Record, records: dict[str, Record]) -> None:
         self.record = record
         self.away = False
         self._records = records
@@ -53,27 +53,27 @@ class MemoryPresence:
     async def renew(self) -> bool:
         """See the port."""
         self._check()
-        self._records[f"engine.{self.record.instance}"] = self.record.instance
+        self._records[f"engine.{self.record.instance}"] = self.record
         return True
-
-    async def alive(self, instance: str) -> bool:
-        """See the port."""
-        self._check()
-        return f"engine.{instance}" in self._records
 
     async def present(self) -> list[Record]:
         """See the port."""
         self._check()
-        return [self.record]
+        return [record for key, record in self._records.items() if key.startswith("engine.")]
 
-    async def take_watch(self, pipeline_id: str) -> bool:
+    async def take_watch(self, pipeline_id: str, gone: Callable[[str], bool]) -> bool:
         """See the port."""
         self._check()
-        return self._records.setdefault(f"watch.{pipeline_id}", self.record.instance) == self.record.instance
+        holder = self._records.get(f"watch.{pipeline_id}")
+        if holder is not None and holder.instance != self.record.instance and not gone(holder.instance):
+            return False
+        self._records[f"watch.{pipeline_id}"] = self.record
+        return True
 
     async def leave_watch(self, pipeline_id: str) -> None:
         """See the port."""
-        if self._records.get(f"watch.{pipeline_id}") == self.record.instance:
+        holder = self._records.get(f"watch.{pipeline_id}")
+        if holder is not None and holder.instance == self.record.instance:
             del self._records[f"watch.{pipeline_id}"]
 
     async def withdraw(self) -> None:
@@ -108,7 +108,7 @@ class FakeWorld:
     clock: ScaledClock = field(default_factory=lambda: ScaledClock(1.0, START))
     events: MemoryStream = field(default_factory=MemoryStream)
     log_records: MemoryStream = field(default_factory=MemoryStream)
-    records: dict[str, str] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
     subjects: Subjects = field(default_factory=Subjects)
     daemon: FakeDaemon = field(init=False)
     commands: MemoryCommands = field(init=False)
@@ -141,6 +141,7 @@ class EngineOnFakes:
         self.queue = MemoryCommandQueue(self.world.commands)
         self.containers = FakeContainers(REALM, self.world.daemon)
         self.rejected: list[tuple[str, str, str]] = []
+        self.crashed = False
         self.host = Host(
             realm=REALM,
             node=node,
@@ -175,9 +176,9 @@ class EngineOnFakes:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[EngineOnFakes]:
-        """While inside, the engine serves; then it lets everything go, as on SIGTERM."""
+        """While inside, the engine serves; then it lets everything go, as on SIGTERM, unless it has crashed."""
         ready = asyncio.Event()
-        serving = asyncio.ensure_future(self.supervisor.serve(ready.set))  # noqa: TID251 - ends below
+        self._serving = serving = asyncio.ensure_future(self.supervisor.serve(ready.set))  # noqa: TID251 - ends below
         try:
             waiting = asyncio.ensure_future(ready.wait())  # noqa: TID251 - awaited in the next line
             await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -185,12 +186,26 @@ class EngineOnFakes:
             yield self
         finally:
             failed = serving.done() and not serving.cancelled() and serving.exception()
-            serving.cancel()
-            with suppress(asyncio.CancelledError, BaseExceptionGroup):
-                await serving
-            await self.supervisor.release_all("shutdown")
+            await self._end()
+            if not self.crashed:
+                await self.supervisor.release_all("shutdown")
             if failed:
                 raise failed
+
+    async def _end(self) -> None:
+        self.supervisor.stopping()
+        self._serving.cancel()
+        with suppress(asyncio.CancelledError, BaseExceptionGroup):
+            await self._serving
+
+    async def crash(self) -> None:
+        """End as SIGKILL ends a process: nothing is let go, and its presence record runs out.
+
+        Calls that were on their way to the daemon are carried out, as the daemon would.
+        """
+        self.crashed = True
+        await self._end()
+        await self.presence.withdraw()
 
     # --- what people do ------------------------------------------------------------------------------
 

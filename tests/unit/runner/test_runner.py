@@ -1,0 +1,393 @@
+"""A pipeline on the fakes while the world misbehaves: lost replies, a daemon or a store that is away, hands.
+
+Everything runs in simulated time: an hour of patience costs nothing, and a loop that never rests
+would hang here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from gamepipeline_engine.config import parse_config
+from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
+from gamepipeline_engine.journal.faults import Full, Ghost, LostAck, Silence
+from gamepipeline_engine.runner.desk import LOG_DRAIN
+from gamepipeline_events import AlertRaised, ErrorLog, LogClosed, LogGap, LogTruncated, StepFailed, StepLog
+from tests.support.engine_on_fakes import EngineOnFakes, names
+from tests.support.histories import pipeline, service, step
+from tests.support.simulated import simulate
+
+IMAGE = "busybox:stable"
+
+
+def does(name: str, *commands: str, **more: Any) -> dict[str, Any]:
+    """A step that runs these commands."""
+    return step(name, container={"image": IMAGE, "commands": list(commands)}, **more)
+
+
+def serves(name: str, *commands: str, **more: Any) -> dict[str, Any]:
+    """A service that runs these commands."""
+    return service(name, container={"image": IMAGE, "commands": list(commands)}, **more)
+
+
+def play(main: Coroutine[Any, Any, None]) -> None:
+    """In simulated time."""
+    simulate(main)
+
+
+async def text(engine: EngineOnFakes, name: str, attempt: int = 1) -> list[str]:
+    """The lines an attempt has published, chunks in order and each once."""
+    chunks: dict[int, StepLog] = {}
+    for event in await engine.log_events(step=name):
+        if isinstance(event.data, StepLog) and event.data.attempt == attempt:
+            chunks.setdefault(event.data.chunk, event.data)
+    assert sorted(chunks) == list(range(1, len(chunks) + 1))
+    return [line for number in sorted(chunks) for _, _, line in chunks[number].lines]
+
+
+# --- containers ----------------------------------------------------------------------------------------
+
+
+def test_the_container_of_an_attempt_goes_when_the_attempt_is_over() -> None:
+    """While a step waits for its next attempt the last one's container is gone."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "exit 1", retry={"limit": 1, "backoff": "1h", "max_backoff": "1h"})))
+            await engine.until("p1", "StepFailed")
+            await asyncio.sleep(60)
+            assert [one for one in await engine.left() if ".a." in one] == []
+            await engine.wait()
+
+    play(main())
+
+
+@pytest.mark.parametrize("operation", ["prepare", "create", "start", "wait", "remove", "dispose", "inspect", "logs"])
+@pytest.mark.parametrize("how", ["lose_reply", "lose_request"])
+def test_a_call_that_got_lost(operation: str, how: str) -> None:
+    """Whether the daemon heard the request or not: the step runs once and the pipeline completes."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        getattr(engine.world.daemon.faults, how)(operation)
+        async with engine.serving():
+            status = await engine.run(pipeline(does("a", "echo one", "sleep 1", "echo two"), does("b", "echo b")))
+            assert status.status == "completed"
+            assert engine.world.daemon.starts == {"gp-p1.a.1": 1, "gp-p1.b.1": 1}
+            assert await text(engine, "a") == ["one", "two"]
+            assert await engine.left() == []
+
+    play(main())
+
+
+def test_a_daemon_that_is_away_decides_nothing() -> None:
+    """Containers run on and no step fails; the fault is in the log, and all goes on when the daemon is back."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        daemon = engine.world.daemon
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "sleep 30", "echo done")))
+            await engine.until("p1", "StepStarted")
+            daemon.go_away()
+            await asyncio.sleep(600)
+            assert names(await engine.events())[-1] == "StepStarted"
+            daemon.come_back()
+            status = await engine.wait()
+            assert (status.status, await text(engine, "a")) == ("completed", ["done"])
+            faults = [one.data for one in await engine.log_events() if isinstance(one.data, ErrorLog)]
+            assert {fault.cause for fault in faults} == {"daemon_unreachable"}
+
+    play(main())
+
+
+def test_streams_that_break_are_no_exits() -> None:
+    """A broken wait or log stream is taken up where it was; no line is lost or doubled."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        script = FakeScript(run_for=30, output=tuple(FakeOutput(f"{n}\n".encode(), after=1) for n in range(20)))
+        engine.world.daemon.scripts["a"] = script
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "anything")))
+            await engine.until("p1", "StepStarted")
+            for _ in range(10):
+                await asyncio.sleep(2.3)
+                engine.world.daemon.break_streams()
+            status = await engine.wait()
+            assert status.status == "completed"
+            assert await text(engine, "a") == [str(n) for n in range(20)]
+
+    play(main())
+
+
+def test_a_container_that_somebody_removed() -> None:
+    """The attempt is lost, said so with an alert and a gap in the log, and the next one succeeds."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "echo begun", "sleep 30")))
+            await engine.until("p1", "StepStarted")
+            await asyncio.sleep(5)
+            engine.world.daemon.remove_by_hand("gp-p1.a.1")
+            status = await engine.wait()
+            assert (status.status, status.steps[0].attempt) == ("completed", 2)
+            events = await engine.events()
+            failed = next(one.data for one in events if isinstance(one.data, StepFailed))
+            assert (failed.cause, failed.kind, failed.will_retry) == ("container_lost", "error", True)
+            assert [one.data.alert for one in events if isinstance(one.data, AlertRaised)] == ["step_lost"]
+            assert any(isinstance(one.data, LogGap) for one in await engine.log_events())
+
+    play(main())
+
+
+def test_a_container_that_somebody_killed() -> None:
+    """A kill from outside ends the step as a failure of its container."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "sleep 30")))
+            await engine.until("p1", "StepStarted")
+            await asyncio.sleep(1)
+            engine.world.daemon.kill_by_hand("gp-p1.a.1")
+            status = await engine.wait()
+            assert (status.status, status.steps[0].exit_code) == ("failed", 137)
+
+    play(main())
+
+
+def test_somebody_elses_container_of_that_name() -> None:
+    """A foreign container is neither adopted nor removed: the step fails with name_conflict."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        engine.world.daemon.add_foreign("gp-p1.a.1")
+        async with engine.serving():
+            status = await engine.run(pipeline(does("a", "echo never")))
+            assert (status.status, status.steps[0].cause) == ("failed", "name_conflict")
+            assert "gp-p1.a.1" in engine.world.daemon.containers
+
+    play(main())
+
+
+@pytest.mark.parametrize("cause", ["port_conflict", "mount_denied", "gpu_unavailable", "container_start"])
+def test_a_start_that_is_refused_leaves_no_container(cause: str) -> None:
+    """What was created for it is removed, also between two attempts."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"a": FakeScript(start_error=cause)})
+        async with engine.serving():
+            status = await engine.run(pipeline(does("a", "anything")))
+            assert (status.status, status.steps[0].cause) == ("failed", cause)
+            assert await engine.left() == []
+            assert engine.world.daemon.starts == {}
+
+    play(main())
+
+
+def test_a_retry_waits_for_a_place_and_the_engine_rests() -> None:
+    """A back-off that is over while max_parallel is used up costs nothing: time goes on meanwhile."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        steps = (
+            does("flaky", '[ "$GAMEPIPELINE_ATTEMPT" = 2 ]', needs=[], retry={"limit": 1, "backoff": "1s"}),
+            does("long", "sleep 600", needs=[]),
+        )
+        async with engine.serving():
+            status = await engine.run(pipeline(*steps, max_parallel=1))
+            assert [(one.status, one.attempt) for one in status.steps] == [("completed", 2), ("completed", 1)]
+
+    play(main())
+
+
+# --- cancels at awkward moments ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["ensure_image", "prepare", "create", "start"])
+def test_a_cancel_on_the_way_to_the_start(operation: str) -> None:
+    """Whatever call is under way: the step is canceled, nothing is left, and what was started was stopped."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        gate = engine.world.daemon.faults.hold(operation)
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "sleep 600")))
+            await gate.reached.wait()
+            await engine.cancel("p1", "enough")
+            await asyncio.sleep(5)
+            gate.open.set()
+            status = await engine.wait()
+            assert (status.status, status.steps[0].status) == ("canceled", "canceled")
+            assert await engine.left() == []
+            assert all(count == 1 for count in engine.world.daemon.starts.values())
+
+    play(main())
+
+
+def test_a_cancel_while_the_pipeline_cleans_up() -> None:
+    """A cancel that comes while a completed run removes its things ends it as canceled, services and all."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        gate = engine.world.daemon.faults.hold("dispose")
+        async with engine.serving():
+            await engine.submit(pipeline(serves("web", "sleep 6000", ready={"running": "1s"})))
+            await gate.reached.wait()
+            cancel = asyncio.ensure_future(engine.cancel("p1", "enough"))  # noqa: TID251 - awaited below
+            gate.open.set()
+            await cancel
+            status = await engine.wait()
+            found = status.steps[0].service
+            if status.status == "canceled":
+                assert found is not None
+                assert found.status == "stopped"
+                assert await engine.left() == []
+            else:
+                assert status.status == "completed"
+
+    play(main())
+
+
+@pytest.mark.parametrize("grace", ["1s", "30s"])
+def test_a_container_that_ignores_the_stop(grace: str) -> None:
+    """After its grace period it is killed; the step is canceled all the same."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"a": FakeScript(run_for=None, ignores_term=True)})
+        async with engine.serving():
+            await engine.submit(pipeline(step("a", container={"image": IMAGE, "stop_grace_period": grace})))
+            await engine.until("p1", "StepStarted")
+            await engine.cancel("p1", "enough")
+            status = await engine.wait()
+            assert (status.status, status.steps[0].cause) == ("canceled", "cancel")
+
+    play(main())
+
+
+# --- the journal ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("fault", [LostAck(2.0), Ghost(2.0), Full()], ids=["lost ack", "ghost", "full"])
+def test_an_append_that_goes_wrong(fault: Any, place: int) -> None:
+    """Whichever append of a run meets the fault: the history is the same, no event is doubled or lost."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        engine.journal.script(*[None] * place, fault)
+        async with engine.serving():
+            status = await engine.run(pipeline(does("a", "echo a"), does("b", "echo b")))
+            assert status.status == "completed"
+            assert names(await engine.events()) == [
+                "PipelineSubmitted",
+                "PipelineStarted",
+                *["StepScheduled", "StepStarted", "StepCompleted"] * 2,
+                "PipelineCompleted",
+            ]
+
+    play(main())
+
+
+def test_a_stream_that_is_away_holds_everything() -> None:
+    """Without the journal nothing new is started; what runs goes on, and the run ends when it is back."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "sleep 5"), does("b", "echo b")))
+            await engine.until("p1", "StepStarted")
+            engine.journal.away = True
+            await asyncio.sleep(120)
+            assert "gp-p1.b.1" not in engine.world.daemon.starts
+            engine.journal.away = False
+            assert (await engine.wait()).status == "completed"
+
+    play(main())
+
+
+# --- logs ------------------------------------------------------------------------------------------------
+
+
+def lines(count: int, every: float) -> FakeScript:
+    """A container that prints numbers."""
+    return FakeScript(output=tuple(FakeOutput(f"{n}\n".encode(), after=every) for n in range(count)))
+
+
+@pytest.mark.parametrize("begin", [0.0, 1.1, 4.6, 4.9])
+@pytest.mark.parametrize("seconds", [0.5, 5.0, 40.0])
+def test_a_log_store_that_is_away_for_a_while_loses_nothing(begin: float, seconds: float) -> None:
+    """Lines written, and a container that ends, while the store is away: all of it is published afterwards."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"a": lines(20, 0.25)})
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "anything")))
+            await engine.until("p1", "StepStarted")
+            await asyncio.sleep(begin)
+            engine.logs.away = True
+            await asyncio.sleep(seconds)
+            engine.logs.away = False
+            assert (await engine.wait()).status == "completed"
+            assert await text(engine, "a") == [str(n) for n in range(20)]
+            closed = [one.data for one in await engine.log_events() if isinstance(one.data, LogClosed)]
+            assert [one.lines for one in closed] == [20]
+
+    play(main())
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_publish_without_an_answer(stored: bool) -> None:
+    """A chunk whose reply was lost is published again under its number: readers see each line once."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"a": lines(20, 0.25)})
+        engine.logs.script(Silence(stored=stored), None, Silence(stored=stored))
+        async with engine.serving():
+            assert (await engine.run(pipeline(does("a", "anything")))).status == "completed"
+            assert await text(engine, "a") == [str(n) for n in range(20)]
+
+    play(main())
+
+
+def test_a_log_store_that_stays_away_pins_nothing() -> None:
+    """After a minute the end is recorded without the rest of the log, and an alert says so."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"a": lines(20, 0.25)})
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "anything")))
+            await engine.until("p1", "StepStarted")
+            engine.logs.away = True
+            before = engine.world.clock.now()
+            assert (await engine.wait()).status == "completed"
+            assert (engine.world.clock.now() - before).total_seconds() < LOG_DRAIN + 30
+            events = await engine.events()
+            assert [one.data.alert for one in events if isinstance(one.data, AlertRaised)] == ["logs_lost"]
+
+    play(main())
+
+
+def test_a_log_beyond_its_limit() -> None:
+    """What is too much is dropped and counted; the step itself is not touched."""
+
+    async def main() -> None:
+        flood = FakeScript(output=tuple(FakeOutput(b"x" * 1000 + b"\n") for _ in range(100)))
+        config = parse_config('[limits]\nlog_bytes = "10k"')
+        engine = EngineOnFakes(scripts={"a": flood}, config=config)
+        async with engine.serving():
+            assert (await engine.run(pipeline(does("a", "anything")))).status == "completed"
+        records = [one.data for one in await engine.log_events()]
+        closed = next(one for one in records if isinstance(one, LogClosed))
+        truncated = next(one for one in records if isinstance(one, LogTruncated))
+        assert closed.bytes <= 10 * 1024
+        assert closed.lines + truncated.dropped_lines == 100
+
+    play(main())
