@@ -191,6 +191,8 @@ class Desk:
         event = self._published[1]
         payload = encode(event)
         while True:
+            # One that was paused must not add to a log that its successor goes on with.
+            await self._writer.confirm()
             try:
                 await uninterrupted(self.host.logs.publish(event, payload, step))
             except JournalUnavailable:
