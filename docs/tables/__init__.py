@@ -1,0 +1,1 @@
+"""The tables of the reference, each a function from nothing but the code to Markdown."""
