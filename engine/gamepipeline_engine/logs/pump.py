@@ -13,8 +13,6 @@ import hashlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.containers.port import Containers, DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.diagnosis import TAIL_LINES
@@ -245,14 +243,3 @@ class LogPump:
         self._seen.add(entry)
         for callback in self._listeners:
             callback(entry.text)
-
-
-async def read_tail(store: LogStore, pipeline_id: str, step: str, attempt: int) -> list[str]:
-    """The last published lines of an attempt; none when the store does not answer."""
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with contextlib.suppress(JournalUnavailable, msgspec.MsgspecError):
-        async for record in store.read(pipeline_id, step):
-            data = decode(record.payload).data
-            if isinstance(data, StepLog) and data.attempt == attempt:
-                tail.extend(text for _, _, text in data.lines)
-    return list(tail)

@@ -39,7 +39,7 @@ POISON_PAUSE = 30.0
 PINNED_PAUSE = 5.0
 """Seconds after which a command is looked at again whose pipeline is out of this daemon's reach."""
 
-GIVE_BACK = 2.0
+GIVE_BACK = 1.0
 """Seconds after which a command that another engine seems to hold is looked at again."""
 
 
@@ -82,7 +82,10 @@ class Supervisor:
         self._quiet_fetches = 0
         self._quiet_sweeps = 0
         self._stopping = False
-        self._absence = Absence(lambda: asyncio.get_running_loop().time(), host.config.timing.ack_wait / 2)
+        self._look_every = host.config.timing.ack_wait / 10
+        # A record that was seen at the last look may have expired right after it.
+        needed = host.config.timing.ack_wait / 2 + self._look_every
+        self._absence = Absence(lambda: asyncio.get_running_loop().time(), needed)
 
     def connection_broke(self) -> None:
         """Nobody may be taken for gone because of what was not seen meanwhile."""
@@ -111,6 +114,7 @@ class Supervisor:
                 await self._sweep(group)
                 group.create_task(self._sweep_often(group))
             group.create_task(self._beat())
+            group.create_task(self._look_around())
             group.create_task(self.control.serve())
             group.create_task(self._fetch(group))
             ready()
@@ -147,15 +151,22 @@ class Supervisor:
         try:
             if not await self._presence.renew():
                 raise Evicted(self._host.node)
-            self._absence.saw(await self._presence.present())
             for pipeline_id, run in list(self._runs.items()):
                 if run.watching and not await self._presence.take_watch(pipeline_id, self._is_gone):
                     log.warning("another engine watches the services now", pipeline=pipeline_id)
                     if run.task is not None:
                         run.task.cancel()
         except PresenceUnknown as exc:
-            self._absence.lost_sight()
             log.warning("presence not renewed", why=str(exc))
+
+    async def _look_around(self) -> None:
+        """See who is there, often enough that an absence is measured to a tenth of ``ack_wait``."""
+        while True:
+            try:
+                self._absence.saw(await self._presence.present())
+            except PresenceUnknown:
+                self._absence.lost_sight()
+            await self._host.clock.sleep(self._look_every)
 
     def _is_gone(self, instance: str) -> bool:
         """Whether what that process had may be taken: it is us, or we replaced it, or it is gone for certain."""
