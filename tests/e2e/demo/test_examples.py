@@ -35,6 +35,7 @@ def test_the_consumer_sees_each_event_once_in_order_also_over_its_own_death(conn
     """Killed and started again, it goes on where it was; it needs nothing of ours."""
     assert "gamepipeline_" not in (EXAMPLES / "consumer.py").read_text()
     seen: list[list[object]] = []
+    stored: list[list[object]] = []
     for _ in range(2):
         code, _, err = connected.run(sys.executable, EXAMPLES / "embed.py")
         assert code == 0, err
