@@ -1,0 +1,107 @@
+"""``check_history``: every rule over every pipeline, and what each of them finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gamepipeline_projections.audit.evidence import (
+    ClientJournal,
+    DockerEvent,
+    Leftover,
+    Stored,
+    StreamBounds,
+    owner_of,
+    parse_container,
+)
+from gamepipeline_projections.audit.finding import Finding, Rule
+from gamepipeline_projections.audit.history import History, fold_entries
+from gamepipeline_projections.audit.rules import RULES
+from gamepipeline_projections.audit.tally import LogTally
+
+NOTHING_MISSING = Rule(
+    "nothing_missing",
+    "stream",
+    "The events stream begins at sequence 1 and has no gap: nothing can be deleted from it.",
+    lambda _: (),
+)
+"""The one rule about the stream as a whole: ``check_stream``."""
+
+
+def check_history(
+    records: Sequence[Stored],
+    *,
+    logs: LogTally | Iterable[Stored] | None = None,
+    journal: ClientJournal | None = None,
+    docker: Sequence[DockerEvent] | None = None,
+    leftovers: Sequence[Leftover] | None = None,
+    heads: Mapping[int, str] | None = None,
+    finished: bool = False,
+) -> list[Finding]:
+    """Everything that is wrong with ``records``: events of any number of pipelines, as stored, in stream order.
+
+    Each pipeline's history must be given from its first event on. ``heads``: stream sequence → hash
+    of the payload that somebody saw there. ``finished``: every pipeline must have ended. The
+    evidence belongs to the time after the last record; what nobody gave is not checked.
+    """
+    tally = logs if isinstance(logs, LogTally) or logs is None else LogTally(logs)
+    by_pipeline = _by_pipeline(records)
+    ids = dict.fromkeys(by_pipeline)
+    ids |= dict.fromkeys(tally.pipelines if tally is not None else ())
+    ids |= dict.fromkeys(one.pipeline_id for one in (journal.commands if journal is not None else ()))
+    named = [_pipeline_of(one) for one in docker or ()] + [owner_of(one) for one in leftovers or ()]
+    ids |= dict.fromkeys(one for one in named if one is not None)
+    findings = []
+    for one in ids:
+        history = History(
+            id=one,
+            entries=fold_entries(one, by_pipeline.get(one, [])),
+            logs=tally.of(one) if tally is not None else None,
+            commands=tuple(c for c in journal.commands if c.pipeline_id == one) if journal is not None else None,
+            docker=tuple(d for d in docker if _pipeline_of(d) == one) if docker is not None else None,
+            leftovers=tuple(left for left in leftovers if owner_of(left) == one) if leftovers is not None else None,
+            heads=dict(heads or {}),
+            finished=finished,
+        )
+        findings += _check(history)
+    return findings
+
+
+def check_stream(bounds: StreamBounds) -> list[Finding]:
+    """What the events stream's own numbers say about a loss."""
+    if not bounds.last_sequence:
+        return []
+    missing = bounds.last_sequence - bounds.messages
+    if not missing:
+        return []
+    what = f"{missing} of {bounds.last_sequence} events are missing; the first one there is {bounds.first_sequence}"
+    return [Finding(rule=NOTHING_MISSING.name, pipeline_id="", sequence=bounds.first_sequence, seq=0, message=what)]
+
+
+def _check(history: History) -> list[Finding]:
+    return [
+        Finding(
+            rule=rule.name,
+            pipeline_id=history.id,
+            sequence=remark.sequence,
+            seq=remark.seq,
+            message=remark.message,
+        )
+        for rule in RULES
+        for remark in rule.check(history)
+    ]
+
+
+def _by_pipeline(records: Iterable[Stored]) -> dict[str, list[tuple[Stored, int]]]:
+    """The records by the pipeline their subject names, each with the sequence of the one before it."""
+    found: dict[str, list[tuple[Stored, int]]] = {}
+    last = 0
+    for record in records:
+        tokens = record.subject.split(".")
+        found.setdefault(tokens[-2] if len(tokens) > 1 else "", []).append((record, last))
+        last = record.sequence
+    return found
+
+
+def _pipeline_of(seen: DockerEvent) -> str | None:
+    name = parse_container(seen.container)
+    return name.pipeline_id if name is not None else None
