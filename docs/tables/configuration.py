@@ -7,7 +7,8 @@ import msgspec
 from gamepipeline_engine.config import Config, Webhook
 from gamepipeline_engine.config_values import Bytes, Seconds
 from gamepipeline_engine.policy.model import HostPath, PortRanges
-from tables.markdown import code, summary, table
+from tables.markdown import code, meaning, summary, table
+from tables.source import reads
 
 MEANING = {
     "node.name": "name of the node; default: the host's name, made a legal id",
@@ -22,7 +23,9 @@ MEANING = {
     "timing.ack_wait": "a held command is handed to another engine after this long without a sign of life",
     "timing.heartbeat": "how often an engine gives that sign; at most half of `ack_wait`",
     "timing.node_lost_after": "a node that is away this long is lost: see `on_node_lost`",
+    "timing.stall_after": "a pipeline in which nothing runs and nothing happens is called stalled after this long",
     "timing.orphan_grace": "how old a container nobody wants must be before it is removed",
+    "timing.stall_after": "a pipeline of which nothing runs and nothing is heard for this long stands still",
     "variables.env_file": "file of `NAME=value` lines",
     "variables.directory": "folder with one file for each variable, such as systemd's credentials",
     "variables.environment": "patterns of the engine's own environment variables that may be used",
@@ -55,11 +58,15 @@ MEANING = {
     "limits.shm.max": "the most for `/dev/shm`",
     "limits.log_bytes": "output of an attempt that is kept; the rest is dropped, and that is recorded",
     "alerts.webhooks": "where alerts are sent, see below",
+    "alerts.give_up_after": "an alert that is older than this and still fails becomes a dead letter",
+    "alerts.give_up_after": "for how long sending an alert is tried",
     "HostPath.path": "absolute path; it and everything below it",
     "HostPath.mode": "read only, or read and write",
     "HostPath.create": "a missing folder below it is made, as root with mode 0755",
     "Webhook.url": "address",
-    "Webhook.secret_env": "name of the variable with the key that signs",
+    "Webhook.allow_private": "the address may be one of this host or of a private network",
+    "Webhook.secret_env": "name of the variable, of the engine's own environment, with the key that signs",
+    "Webhook.allow_private": "the address may be one of this host, or of a private or link-local network",
 }
 
 
@@ -86,7 +93,7 @@ def _rows(cls: type[msgspec.Struct], path: str, shown: str) -> list[tuple[str, s
             rows += _rows(type(default), f"{path}{field.name}.", f"{shown}{field.name}.")
         else:
             text = "required" if field.required else code(toml(default))
-            rows.append((code(f"{shown}{field.name}"), text, MEANING[f"{path}{field.name}"]))
+            rows.append((code(f"{shown}{field.name}"), text, meaning(MEANING, f"{path}{field.name}", "configuration")))
     return rows
 
 
@@ -114,4 +121,15 @@ def _scaled(value: float, units: tuple[tuple[str, int], ...], smallest: str) -> 
     return f"{value:g}{smallest}"
 
 
-REGIONS = {"configuration": tables}
+def without_effect() -> str:
+    """Keys that are checked and that nothing acts on."""
+    unused = [path for path in MEANING if path.islower() and not reads(path) and _group(path) in {"timing", "alerts"}]
+    unused += [path for path in ("limits.timeout",) if not reads(path)]
+    return ", ".join(map(code, unused)) + ".\n" if unused else "Nothing: every key has its effect.\n"
+
+
+def _group(path: str) -> str:
+    return path.partition(".")[0]
+
+
+REGIONS = {"configuration": tables, "configuration-without-effect": without_effect}

@@ -9,7 +9,7 @@ from gamepipeline_events import LOG_EVENTS, STATE_EVENTS, Event, EventData, Step
 from gamepipeline_events.catalog import TERMINAL_EVENTS, Endpoint, LeftBehind, RejectedError, ReleasedStep, RunningStep
 from gamepipeline_events.codec import CURRENT, Envelope
 from gamepipeline_events.commands import MAX_EXECUTE_BYTES, Cancel, Command, Execute, Stop
-from tables.markdown import annotation, code, field_table, fields, summary, table
+from tables.markdown import annotation, code, field_table, fields, meaning, summary, table
 
 ATTRIBUTES = {
     "specversion": "`1.0`, the version of CloudEvents",
@@ -38,7 +38,7 @@ STRUCTS: tuple[type[msgspec.Struct], ...] = (Endpoint, LeftBehind, RejectedError
 def envelope() -> str:
     """Every attribute of the envelope."""
     rows = [
-        (code(name), annotation(kind.replace("msgspec.Raw", "dict[str, Any]")), ATTRIBUTES[name])
+        (code(name), annotation(kind.replace("msgspec.Raw", "dict[str, Any]")), meaning(ATTRIBUTES, name, "events"))
         for name, kind in fields(Envelope)
     ]
     return table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -38,6 +38,13 @@ def _row(cells: Sequence[str]) -> str:
 def code(text: object) -> str:
     """``text`` as code; nothing for an empty one."""
     return f"`{text}`" if str(text) else ""
+
+
+def meaning(texts: Mapping[str, str], name: str, module: str) -> str:
+    """The words for ``name``; raises SystemExit that says where to write them when there are none."""
+    if name not in texts:
+        raise SystemExit(f"{name} is new: say what it means in docs/tables/{module}.py, then run docs/generate.py")
+    return texts[name]
 
 
 def summary(cls: type) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from gamepipeline_engine.cli.reading.list import FIELDS
 from gamepipeline_projections import PipelineStatus, ServiceStatus, StepStatus
-from tables.markdown import annotation, code, fields, table
+from tables.markdown import annotation, code, fields, meaning, table
 
 MEANING = {
     "PipelineStatus.id": "id of the pipeline",
@@ -88,7 +88,7 @@ def _struct(cls: type[msgspec.Struct]) -> str:
         shown = words or (
             "text" if kind.startswith("Literal") else annotation(kind).replace("(#endpoint)", "(events.md#endpoint)")
         )
-        rows.append((code(name), shown, MEANING[f"{cls.__name__}.{name}"]))
+        rows.append((code(name), shown, meaning(MEANING, f"{cls.__name__}.{name}", "status")))
     return table(("field", "type", "meaning"), rows)
 
 

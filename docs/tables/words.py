@@ -8,6 +8,7 @@ from gamepipeline_engine.core.retry import PERMANENT, SYSTEM, kind_of
 from gamepipeline_events import ALERTS, CAUSES, CODES
 from gamepipeline_events.spec.model import RETRY_CAUSES
 from tables.markdown import code, table
+from tables.source import says
 
 
 def exit_codes() -> str:
@@ -42,8 +43,9 @@ def causes() -> str:
 
 
 def alerts() -> str:
-    """Alerts."""
-    return table(("alert", "means"), ((code(name), text) for name, text in ALERTS.items()))
+    """Alerts, and whether anything raises them."""
+    rows = ((code(name), text, "yes" if says(name) else "not yet") for name, text in ALERTS.items())
+    return table(("alert", "means", "raised"), rows)
 
 
 def hints() -> str:

@@ -120,8 +120,9 @@ def test_without_leave_of_the_node_the_game_is_refused(home: Home) -> None:
         *("--env", f"PLATFORM_ROOT={home.folder}/games", "--env", "ASSET_URL=http://127.0.0.1:1"),
         *("--arg", "PORT=0", "-o", "json"),
     )
-    assert code == 1
-    assert json.loads(out)["steps"][0]["cause"] == "policy_denied"
+    fetch = json.loads(out)["steps"][0]
+    assert (code, fetch["cause"]) == (1, "policy_denied")
+    assert "host_paths = [{" in fetch["hint"]
     assert not (home.folder / "games").exists()
 
 
