@@ -39,6 +39,7 @@ from gamepipeline_projections.status import PipelineStatus, status_of
 log = structlog.get_logger(__name__)
 
 _PROGRESS_EVERY = 0.5
+LET_GO_TRIES = 4
 _RECONNECT_EVERY = 1.0
 
 T = TypeVar("T")
@@ -176,8 +177,7 @@ class GamePipelineEngine:
         if self._life is not None:
             self._life.supervisor.stopping()
         if self._serving is not None:
-            self._serving.cancel()
-            await asyncio.wait([self._serving], timeout=LET_GO_WITHIN)
+            await _end(self._serving)
             if self._serving.done() and not self._serving.cancelled():
                 self._serving.exception()  # it was raised to whoever waited for the end of serving
         self._serving = None
@@ -327,6 +327,15 @@ class GamePipelineEngine:
     async def _send(self, subject: str, payload: bytes) -> None:
         with contextlib.suppress(Exception):
             await self.nats.publish(subject, payload)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel ``task`` until it ends or its time is over: Python 3.11 may forget a cancellation."""
+    for _ in range(LET_GO_TRIES):
+        task.cancel()
+        await asyncio.wait([task], timeout=LET_GO_WITHIN / LET_GO_TRIES)
+        if task.done():
+            return
 
 
 def _checked(pipeline: GamePipeline | Mapping[str, Any] | str) -> tuple[dict[str, Any], ResolvedPipeline]:

@@ -22,17 +22,21 @@ from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.writer import Fenced, Writer
 from gamepipeline_projections.state import PipelineState
 
+CANCEL_AGAIN = 1.0
+"""Seconds after which an action that was told to end and has not is told again."""
+
 AGAIN_AFTER = timedelta(seconds=1)
 """Time before an action that ended without effect, though it is still wanted, is tried again."""
 
 
 class _Job:
-    """One action under way."""
+    """One action under way. ``unwanted``: it was told to end."""
 
     def __init__(self, action: Action, desk: Desk, task: asyncio.Task[None]) -> None:
         self.action = action
         self.desk = desk
         self.task = task
+        self.unwanted = False
 
 
 class Runner:
@@ -111,16 +115,23 @@ class Runner:
         """The next input, or a look at the clock when a deadline is due."""
         if not self._inbox.empty():
             return self._inbox.get_nowait()
-        due = next_deadline(spec_of(self.state), self.state) if not self.state.terminal else None
-        if due is None:
+        wait = self._next_look()
+        if wait is None:
             return await self._inbox.get()
-        wait = max(0.0, (due - self._host.clock.now()).total_seconds())
         async with asyncio.TaskGroup() as group:
             alarm = group.create_task(self._alarm(wait))
             try:
                 return await self._inbox.get()
             finally:
                 alarm.cancel()
+
+    def _next_look(self) -> float | None:
+        """Seconds until the clock alone may change something; None: never."""
+        due = next_deadline(spec_of(self.state), self.state) if not self.state.terminal else None
+        wait = None if due is None else max(0.0, (due - self._host.clock.now()).total_seconds())
+        if any(job.unwanted for job in self._jobs.values()):
+            return CANCEL_AGAIN if wait is None else min(wait, CANCEL_AGAIN)
+        return wait
 
     async def _alarm(self, seconds: float) -> None:
         await self._host.clock.sleep(seconds)
@@ -148,9 +159,14 @@ class Runner:
                 self._jobs[key] = _Job(action, desk, task)
 
     def _cancel_unwanted(self, wanted: dict[str, Action]) -> None:
-        """Two actions on one thing never overlap: the next one starts when the last has ended."""
+        """Two actions on one thing never overlap: the next one starts when the last has ended.
+
+        Once may not be enough: ``asyncio.wait_for`` of Python 3.11, and so a request of nats-py, forgets
+        a cancellation that comes together with its result.
+        """
         for key, job in self._jobs.items():
-            if wanted.get(key) != job.action and not job.desk.finishing and not job.task.cancelling():
+            if wanted.get(key) != job.action and not job.desk.finishing:
+                job.unwanted = True
                 job.task.cancel()
 
     async def _work(self, action: Action, desk: Desk) -> None:
@@ -163,7 +179,7 @@ class Runner:
         finally:
             self._ended[action.key] = (action, now())
             self._jobs.pop(action.key, None)
-            self.wake()
+            self._inbox.put_nowait((self._tick(), None, None))
 
     def _refuse_waiting(self) -> None:
         """Nobody takes inputs any more: those who wait must not wait for ever."""
