@@ -21,7 +21,8 @@ from gamepipeline_projections.audit.tally import LogTally
 NOTHING_MISSING = Rule(
     "nothing_missing",
     "stream",
-    "The events stream begins at sequence 1 and has no gap: nothing can be deleted from it.",
+    "The events stream begins at 1, has no gap, and reaches as far as any engine has seen it: "
+    "nothing can be deleted from it.",
     lambda _: (),
 )
 """The one rule about the stream as a whole: ``check_stream``."""
@@ -66,15 +67,20 @@ def check_history(
     return findings
 
 
-def check_stream(bounds: StreamBounds) -> list[Finding]:
-    """What the events stream's own numbers say about a loss."""
-    if not bounds.last_sequence:
-        return []
+def check_stream(bounds: StreamBounds, heads: Mapping[int, str] | None = None) -> list[Finding]:
+    """What the events stream's own numbers say about a loss; ``heads`` as for ``check_history``."""
+    said = []
     missing = bounds.last_sequence - bounds.messages
-    if not missing:
-        return []
-    what = f"{missing} of {bounds.last_sequence} events are missing; the first one there is {bounds.first_sequence}"
-    return [Finding(rule=NOTHING_MISSING.name, pipeline_id="", sequence=bounds.first_sequence, seq=0, message=what)]
+    if missing:
+        first = f"the first one there is {bounds.first_sequence}"
+        said.append(f"{missing} of {bounds.last_sequence} events are missing; {first}")
+    seen = max(heads or {}, default=0)
+    if seen > bounds.last_sequence:
+        said.append(f"the stream ends at {bounds.last_sequence}, but an engine has seen event {seen}")
+    return [
+        Finding(rule=NOTHING_MISSING.name, pipeline_id="", sequence=bounds.last_sequence, seq=0, message=one)
+        for one in said
+    ]
 
 
 def _check(history: History) -> list[Finding]:
