@@ -40,6 +40,14 @@ class Hands(Protocol):
         """``docker kill``."""
         ...
 
+    async def stop(self, name: str) -> None:
+        """``docker stop``, with a second of patience."""
+        ...
+
+    async def restart(self, name: str) -> None:
+        """``docker restart``, with a second of patience."""
+        ...
+
     async def pause(self, name: str) -> None:
         """``docker pause``."""
         ...
@@ -148,6 +156,12 @@ class _FakeHands:
     async def kill(self, name: str) -> None:
         self._daemon.kill_by_hand(name)
 
+    async def stop(self, name: str) -> None:
+        self._daemon.stop_by_hand(name)
+
+    async def restart(self, name: str) -> None:
+        self._daemon.restart_by_hand(name)
+
     async def pause(self, name: str) -> None:
         self._daemon.pause_by_hand(name)
 
@@ -202,6 +216,12 @@ class _DockerHands:
 
     async def kill(self, name: str) -> None:
         await docker("kill", name)
+
+    async def stop(self, name: str) -> None:
+        await docker("stop", "-t", "1", name)
+
+    async def restart(self, name: str) -> None:
+        await docker("restart", "-t", "1", name)
 
     async def pause(self, name: str) -> None:
         await docker("pause", name)

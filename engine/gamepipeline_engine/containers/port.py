@@ -105,6 +105,20 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     restarting: bool = False
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon remembers of a container's end.
+
+    ``known``: the end of its last run is part of it; otherwise the daemon has forgotten (it keeps
+    a few hundred events, and none over a restart of its own), and False below means nothing.
+    ``killed``: somebody had the last run killed or stopped, past or through this port.
+    ``restarted``: somebody had it started again after it had run (a restart policy is nobody).
+    """
+
+    known: bool
+    killed: bool
+    restarted: bool
+
+
 class LogFrame(msgspec.Struct, frozen=True):
     r"""A piece of output: raw bytes of at most one line, ending with ``\n`` when the line is complete.
 
@@ -182,6 +196,12 @@ class Containers(Protocol):
     async def start(self, name: str) -> ContainerView:
         """Start a container that never ran; of one that ever ran nothing changes. Returns the view after.
 
+        After a lost reply the call is repeated by the caller; the adapter then looks at the
+        container for some seconds before it asks the daemon a second time, because a daemon that
+        hung may still have the first request. What is left open is a daemon (or a proxy before it)
+        that answers questions and holds back the first request for longer than that, and a
+        container that has come to its end when the second one arrives: then it runs twice.
+
         Raises DaemonError with container_start, command_not_found, not_executable, port_conflict,
         mount_denied, device_unavailable or gpu_unavailable when the daemon cannot start it.
         """
@@ -195,6 +215,17 @@ class Containers(Protocol):
         """Return once a started container is not running any more, with its final view; None if it
         was removed. Raises ValueError for a container that was never started (the daemon would
         report a false success), DaemonUnreachable when the stream breaks.
+
+        What its restart policy does is part of one life. When somebody else starts it again
+        meanwhile, the view returned may be one that runs, with another ``started_at``.
+        """
+        ...
+
+    async def history(self, name: str) -> History | None:
+        """What is remembered of the end of a container that does not run; None if there is none.
+
+        Asked over a new connection: a daemon that is shutting down raises DaemonUnreachable, so
+        that what it does to its containers on its way out is never taken for somebody's doing.
         """
         ...
 

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from gamepipeline_engine.containers.classify import cause_of_start
-from gamepipeline_engine.containers.docker import archive, execs, logs
+from gamepipeline_engine.containers.docker import archive, execs, history, logs
 from gamepipeline_engine.containers.docker.client import DockerClient
 from gamepipeline_engine.containers.docker.images import DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
@@ -29,6 +29,7 @@ from gamepipeline_engine.containers.port import (
     DaemonError,
     DaemonInfo,
     DaemonUnreachable,
+    History,
     ImageInfo,
     Leftover,
     LogFrame,
@@ -39,6 +40,9 @@ from gamepipeline_engine.containers.resume import Resume
 _REMOVAL = 60.0
 _STOP_MARGIN = 60.0
 _CREATE_TRIES = 5
+_SETTLE = 5.0
+"""Seconds in which a start whose reply was lost may still show, before the daemon is asked again."""
+
 _ALIVE = frozenset({"running", "paused"})
 
 
@@ -54,6 +58,8 @@ class DockerContainers:
         self._client = DockerClient(host)
         self._images = DockerImages(self._client)
         self._workspace = DockerWorkspace(self._client, realm)
+        self._unanswered: set[str] = set()
+        """Ids of containers whose start was asked for and not answered."""
 
     async def info(self) -> DaemonInfo:
         """See the port."""
@@ -130,19 +136,36 @@ class DockerContainers:
         found = await self._own("start", name)
         if found is None:
             raise DaemonError("start", name, 404, "there is no such container", "container_lost")
-        if found.state != "created" or found.started_at is not None:
-            return found
+        if found.id in self._unanswered and _never_ran(found):
+            found = await self._settled(found)
+        if found is not None and _never_ran(found):
+            await self._start(found)
+            found = await self._show("start", name)
+        if found is None:
+            raise DaemonError("start", name, 404, "it vanished after its start", "container_lost")
+        return found
+
+    async def _start(self, found: ContainerView) -> None:
+        self._unanswered.add(found.id)
         try:
-            await self._client.json("start", name, "POST", f"containers/{found.id}/start")
+            await self._client.json("start", found.name, "POST", f"containers/{found.id}/start")
         except DaemonError as exc:
-            seen = await self._show("start", name)
+            self._unanswered.discard(found.id)
+            seen = await self._show("start", found.name)
             code = seen.exit_code if seen is not None else None
             cause = cause_of_start(code, exc.message)
-            raise DaemonError("start", name, exc.status, exc.message, cause) from exc
-        after = await self._show("start", name)
-        if after is None:
-            raise DaemonError("start", name, 404, "it vanished after its start", "container_lost")
-        return after
+            raise DaemonError("start", found.name, exc.status, exc.message, cause) from exc
+        self._unanswered.discard(found.id)
+
+    async def _settled(self, found: ContainerView) -> ContainerView | None:
+        """The container once the start that was asked for shows, or has had its time to."""
+        clock = asyncio.get_running_loop().time
+        limit = clock() + _SETTLE
+        seen: ContainerView | None = found
+        while seen is not None and _never_ran(seen) and clock() < limit:
+            await asyncio.sleep(0.25)
+            seen = await self._show("start", found.id)
+        return seen
 
     async def inspect(self, name: str) -> ContainerView | None:
         """See the port."""
@@ -150,6 +173,7 @@ class DockerContainers:
 
     async def wait(self, name: str) -> ContainerView | None:
         """See the port."""
+        before: ContainerView | None = None
         while True:
             found = await self._show("wait", name)
             if found is None:
@@ -158,7 +182,8 @@ class DockerContainers:
                 raise ValueError(f"{name} was never started: waiting for it has no meaning")
             if found.state == "removing":
                 await self._until_removed("wait", found)
-            elif found.state in _ALIVE:
+            elif found.state in _ALIVE and not _begun_anew(before, found):
+                before = found
                 await self._wait_once(name, found.id)
             else:
                 return found
@@ -178,6 +203,11 @@ class DockerContainers:
         else:
             if reply.get("Error"):
                 raise DaemonUnreachable("wait", name, str(reply["Error"].get("Message")))
+
+    async def history(self, name: str) -> History | None:
+        """See the port."""
+        found = await self._show("history", name)
+        return None if found is None else await history.read(self._client, found)
 
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""
@@ -327,6 +357,17 @@ class DockerContainers:
             message = "it is not ours: it lacks the labels of this realm"
             raise DaemonError(operation, name, 409, message, "name_conflict")
         return found
+
+
+def _never_ran(found: ContainerView) -> bool:
+    return found.state == "created" and found.started_at is None
+
+
+def _begun_anew(before: ContainerView | None, now: ContainerView) -> bool:
+    """Whether somebody started it again: a restart policy would have counted."""
+    if before is None or now.restarting:
+        return False
+    return before.started_at != now.started_at and before.restart_count == now.restart_count
 
 
 async def _pauses(operation: str, name: str) -> AsyncIterator[None]:

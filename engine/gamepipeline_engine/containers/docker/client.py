@@ -1,7 +1,8 @@
 """Two aiodocker clients behind one pair of calls; every failure leaves as one of the port's two.
 
 Short calls share a small pool and end within a minute. Long ones (wait, logs, pull, stop) have a
-pool without a limit, because one pipeline holds two connections for each container that runs.
+pool without a limit, because one pipeline holds two connections for each container that runs;
+each of these is opened for its request and closed with it.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class DockerClient:
         if self._control is None or self._streams is None:
             endpoint = resolve(self._host)
             self._control = _open(endpoint, CONTROL_LIMIT)
-            self._streams = _open(endpoint, 0)
+            self._streams = _open(endpoint, 0, one_use=True)
         control, other = self._control, self._streams
         if self._version == "auto":
             try:
@@ -136,12 +137,13 @@ class DockerClient:
         return other if streams else control
 
 
-def _open(endpoint: DockerEndpoint, limit: int) -> aiodocker.Docker:
+def _open(endpoint: DockerEndpoint, limit: int, *, one_use: bool = False) -> aiodocker.Docker:
     connector: aiohttp.BaseConnector
     if endpoint.socket is not None:
-        connector = aiohttp.UnixConnector(endpoint.socket, limit=limit)
+        connector = aiohttp.UnixConnector(endpoint.socket, limit=limit, force_close=one_use)
     else:
-        connector = aiohttp.TCPConnector(ssl=endpoint.tls or True, limit=limit, limit_per_host=0)
+        tls = endpoint.tls or True
+        connector = aiohttp.TCPConnector(ssl=tls, limit=limit, limit_per_host=0, force_close=one_use)
     timeout = aiohttp.ClientTimeout(total=CONTROL_TOTAL, sock_connect=CONNECT)
     return aiodocker.Docker(url=endpoint.url, connector=connector, timeout=timeout)
 

@@ -25,6 +25,7 @@ from gamepipeline_engine.containers.port import (
     ContainerView,
     DaemonError,
     DaemonInfo,
+    History,
     ImageInfo,
     Leftover,
     LogFrame,
@@ -126,12 +127,21 @@ class FakeContainers:
                 return None
             if found.started is None:
                 raise ValueError(f"{name} was never started: waiting for it has no meaning")
-            epoch = self.daemon.faults.stream_epoch
-            while found.state in _ALIVE:
+            epoch, run = self.daemon.faults.stream_epoch, (found.started, found.restart_count)
+            while found.state in _ALIVE and not _begun_anew(run, found):
                 await self.daemon.pause(found.wake)
                 self.daemon.check_stream("wait", name, epoch)
                 self.daemon.catch_up()
             return self._view(found) if self.daemon.containers.get(name) is found else None
+
+    async def history(self, name: str) -> History | None:
+        """See the port."""
+        async with self._call("history", name):
+            found = self.daemon.containers.get(name)
+            if found is None:
+                return None
+            known = self.daemon.remembers(found)
+            return History(known=known, killed=known and found.signalled, restarted=known and found.restarted)
 
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""
@@ -316,3 +326,8 @@ class FakeContainers:
         if found.labels.get(REALM) != self._realm:
             message = f"something that is not ours has the name {name}"
             raise DaemonError(operation, name, 409, message, "name_conflict")
+
+
+def _begun_anew(run: tuple[datetime | None, int], now: Machine) -> bool:
+    """Whether somebody started it again: a restart policy would have counted."""
+    return now.started != run[0] and now.restart_count == run[1] and not now.restarting

@@ -66,6 +66,7 @@ class FakeDaemon:
         self._ids = itertools.count(1)
         self._ports = itertools.count(_FIRST_PORT)
         self._changed = asyncio.Event()
+        self._remembers_since: datetime | None = None
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -211,6 +212,21 @@ class FakeDaemon:
         self.containers[name].kill(self.catch_up(), by_hand=True)
         self.changed()
 
+    def stop_by_hand(self, name: str) -> None:
+        """``docker stop``, without patience."""
+        now, machine = self.catch_up(), self.containers[name]
+        if machine.state in {"running", "paused"}:
+            machine.terminate(now)
+            self.catch_up()
+            machine.kill(now)
+        self.changed()
+
+    def restart_by_hand(self, name: str) -> None:
+        """``docker restart``."""
+        self.stop_by_hand(name)
+        self.containers[name].again(self.catch_up())
+        self.changed()
+
     def pause_by_hand(self, name: str) -> None:
         """``docker pause``."""
         self.containers[name].freeze(self.catch_up())
@@ -222,8 +238,11 @@ class FakeDaemon:
         self.changed()
 
     def restart(self, *, live_restore: bool) -> None:
-        """The daemon goes and comes back at once; without live-restore its containers are ended."""
-        now = self.catch_up()
+        """The daemon goes and comes back at once; without live-restore its containers are ended.
+
+        What happened before is forgotten.
+        """
+        now = self._remembers_since = self.catch_up()
         self.faults.break_streams()
         if not live_restore:
             for machine in self.containers.values():
@@ -231,6 +250,12 @@ class FakeDaemon:
                     machine.terminate(now)
                     machine.kill(now)
         self.changed()
+
+    def remembers(self, machine: Machine) -> bool:
+        """Whether the end of its last run is in the daemon's history."""
+        if machine.finished is None:
+            return False
+        return self._remembers_since is None or machine.finished > self._remembers_since
 
     def go_away(self) -> None:
         """The daemon does not answer until ``come_back``; containers run on."""

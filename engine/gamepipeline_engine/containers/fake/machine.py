@@ -67,6 +67,9 @@ class Machine:
         self._process: Process | None = None
         self._revive: datetime | None = None
         self._stopping = False
+        self.signalled = False
+        self.restarted = False
+        """Whether somebody had its last run stopped or killed; had it started again."""
         self._frozen: datetime | None = None
         self._rest: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
         self._last_nanos = 0
@@ -102,6 +105,7 @@ class Machine:
     def run(self, now: datetime) -> None:
         """Begin a run."""
         self.started, self.finished = now, None
+        self.signalled = False
         self.state, self.restarting = "running", False
         self.exit_code, self.error, self.oom = None, "", False
         self._revive = None
@@ -130,7 +134,7 @@ class Machine:
 
     def terminate(self, now: datetime) -> None:
         """SIGTERM, as the stop call sends it: a restart policy is over with that."""
-        self._stopping = True
+        self._stopping = self.signalled = True
         self.thaw(now)
         if self._revive is not None:
             self._revive, self.state, self.restarting = None, "exited", False
@@ -143,8 +147,14 @@ class Machine:
         self._stopping = self._stopping or not by_hand
         self.thaw(now)
         if self._process is not None and self._process.exit_code is None:
+            self.signalled = True
             self._process.kill(now)
             self._ended()
+
+    def again(self, now: datetime) -> None:
+        """``docker restart``, once it is stopped."""
+        self.restarted, self._stopping = True, False
+        self.run(now)
 
     def freeze(self, now: datetime) -> None:
         """``docker pause``."""
