@@ -22,10 +22,21 @@ def reference() -> str:
     for name in COMMANDS:
         command = root.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, info_name=name, parent=context)
-        usage = " ".join(command.get_usage(inner).removeprefix("Usage: ").split())
-        parts.append(f"## gamepipeline {name}\n```\n{usage}\n```\n{_help(command)}\n\n{_options(command, inner)}")
+        parts += _sections(command, name, context)
     return "\n".join(parts)
+
+
+def _sections(command: click.Command, name: str, parent: click.Context) -> list[str]:
+    """One section for a command, and one for each below it."""
+    context = click.Context(command, info_name=name, parent=parent)
+    usage = " ".join(command.get_usage(context).removeprefix("Usage: ").split())
+    parts = [f"## {context.command_path}\n```\n{usage}\n```\n{_help(command)}\n\n{_options(command, context)}"]
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            found = command.get_command(context, inner)
+            assert found is not None
+            parts += _sections(found, inner, context)
+    return parts
 
 
 def _help(command: click.Command) -> str:
