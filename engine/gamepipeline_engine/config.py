@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -80,6 +81,7 @@ class TimingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     heartbeat: Seconds = Seconds(5)
     node_lost_after: Seconds = Seconds(300)
     orphan_grace: Seconds = Seconds(30)
+    stall_after: Seconds = Seconds(600)
 
     def __post_init__(self) -> None:
         if self.heartbeat * 2 > self.ack_wait:
@@ -97,20 +99,25 @@ class VariablesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where alerts are sent; ``secret_env`` names the variable that holds the signing key."""
+    """Where alerts are sent; ``secret_env`` names the variable that holds the signing key.
+
+    ``allow_private``: the address may be one of this host or of a private network.
+    """
 
     url: str
     secret_env: str | None = None
+    allow_private: bool = False
 
     def __post_init__(self) -> None:
-        if not re.match(r"https?://[^/]", self.url):
+        if not re.match(r"https?://[^/]", self.url) or not _has_host(self.url):
             raise ValueError("url is no http or https address")
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who is told."""
+    """Who is told, and for how long it is tried."""
 
     webhooks: tuple[Webhook, ...] = ()
+    give_up_after: Seconds = Seconds(86_400)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -189,6 +196,15 @@ def parse_config(text: str, source: str = "config") -> Config:
         return decode_config(document, Config)
     except ValueError as exc:
         raise ConfigError(source, str(exc)) from exc
+
+
+def _has_host(url: str) -> bool:
+    """Whether ``url`` can be taken apart and names a host, and a port that there can be."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def legal_id(text: str) -> str:

@@ -77,6 +77,10 @@ class Subjects:
         """Filter for all log records of one pipeline."""
         return f"{self.root}.logs.{require_id(pipeline_id, 'pipeline id')}.>"
 
+    def pipeline_level_logs(self) -> str:
+        """Filter for the log records of all pipelines that belong to no step."""
+        return f"{self.root}.logs.*.{PIPELINE_LEVEL}"
+
     def all_logs(self) -> str:
         """Filter for every log record."""
         return f"{self.root}.logs.>"
@@ -132,6 +136,14 @@ class Subjects:
     def progress(self, pipeline_id: str, step_id: str) -> str:
         """Subject of progress messages (pull bytes); core NATS, not kept."""
         return f"{self.root}.progress.{require_id(pipeline_id, 'pipeline id')}.{require_id(step_id, 'step id')}"
+
+    def all_progress(self) -> str:
+        """Filter for every progress message."""
+        return f"{self.root}.progress.>"
+
+    def parse_progress(self, subject: str) -> str:
+        """The pipeline id in a subject that ``progress`` made."""
+        return require_id(self._tokens(subject, "progress", 2)[0], "pipeline id")
 
     def reject(self, command: str) -> str:
         """Subject where refusals go that belong to no pipeline's history."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gamepipeline_engine.core import settle
+from gamepipeline_engine.core.alerts import on_disk_filling, on_pool_unserved, on_stall_seen
 from gamepipeline_engine.core.attempts import (
     on_attempt_failed,
     on_attempt_stopped,
@@ -27,11 +28,13 @@ from gamepipeline_engine.core.inputs import (
     Claim,
     ContainerExited,
     ContainerStarted,
+    DiskFilling,
     Disposed,
     ImageFetched,
     Input,
     LogsLost,
     NodeLost,
+    PoolUnserved,
     ProbesExhausted,
     Refuse,
     RejectCommand,
@@ -41,6 +44,7 @@ from gamepipeline_engine.core.inputs import (
     ServiceAnswered,
     ServiceGone,
     ServiceRestartSeen,
+    StallSeen,
     Submit,
     Tick,
 )
@@ -81,6 +85,9 @@ _RULES: dict[type[Input], _Rule] = {
     LogsLost: on_logs_lost,
     NodeLost: on_node_lost,
     Disposed: on_disposed,
+    StallSeen: on_stall_seen,
+    PoolUnserved: on_pool_unserved,
+    DiskFilling: on_disk_filling,
 }
 
 

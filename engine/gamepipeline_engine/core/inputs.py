@@ -124,12 +124,18 @@ class ContainerStarted(Input, frozen=True, kw_only=True):
 
 
 class ContainerExited(Input, frozen=True, kw_only=True):
-    """The attempt's container ended and its log was read to the end."""
+    """The attempt's container ended and its log was read to the end.
+
+    ``killed``: somebody had it killed, stopped or restarted, past the engine. ``interrupted``: it
+    ended while the daemon was away, and the daemon does not know of anybody.
+    """
 
     step: str
     attempt: int
     exit_code: int
     oom_killed: bool = False
+    killed: bool = False
+    interrupted: bool = False
     started_at: str | None = None
     finished_at: str | None = None
     log_tail: tuple[str, ...] = ()
@@ -181,11 +187,16 @@ class ServiceRestartSeen(Input, frozen=True, kw_only=True):
 
 
 class ServiceGone(Input, frozen=True, kw_only=True):
-    """A service's container ended (``exit_code``) or does not exist any more (None), and is removed."""
+    """A service's container ended (``exit_code``) or does not exist any more (None), and is removed.
+
+    ``killed`` and ``interrupted`` as for ContainerExited.
+    """
 
     step: str
     exit_code: int | None
     oom_killed: bool = False
+    killed: bool = False
+    interrupted: bool = False
     finished_at: str | None = None
 
 
@@ -201,3 +212,37 @@ class Disposed(Input, frozen=True, kw_only=True):
     """Docker shows nothing of the pipeline any more but what may stay."""
 
     left_behind: tuple[LeftBehind, ...] = ()
+
+
+# --- what does not happen --------------------------------------------------------------------
+
+
+class StallSeen(Input, frozen=True, kw_only=True):
+    """Somebody looked at a pipeline without an event for ``bound`` seconds.
+
+    ``living``: one of its steps has a container that runs, or was heard of. ``last_event`` is the
+    name of the last one. ``owner_present``: its engine lives; ``private_pool``: its pool is that of
+    a ``run``.
+    """
+
+    living: bool
+    bound: float
+    last_event: str
+    owner_present: bool
+    pool_served: bool
+    private_pool: bool
+
+
+class PoolUnserved(Input, frozen=True, kw_only=True):
+    """The pipeline's command has waited for ``waiting`` seconds in a pool that no engine serves."""
+
+    pool: str
+    waiting: float
+
+
+class DiskFilling(Input, frozen=True, kw_only=True):
+    """A stream that must never be full uses ``used`` bytes of ``limit``."""
+
+    stream: str
+    used: int
+    limit: int

@@ -114,6 +114,8 @@ WRONG: list[tuple[str, str]] = [
     ('[policy]\nports = "1-70000"', "policy.ports: '1-70000' is no range of ports"),
     ("[policy]\nports = 80", "policy.ports: is no range of ports"),
     ('[alerts]\nwebhooks = [{url = "ftp://x"}]', "alerts.webhooks[0]: url is no http or https address"),
+    ('[alerts]\nwebhooks = [{url = "http://x:y"}]', "alerts.webhooks[0]: url is no http or https address"),
+    ('[alerts]\nwebhooks = [{url = "http://:80"}]', "alerts.webhooks[0]: url is no http or https address"),
     ("x =", "is not TOML"),
 ]
 

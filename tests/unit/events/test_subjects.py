@@ -94,6 +94,7 @@ def test_round_trips(first: str, second: str) -> None:
     assert S.parse_command(S.execute(first, second)) == CommandSubject("execute", second, first)
     assert S.parse_command(S.cancel(first)) == CommandSubject("cancel", first)
     assert S.parse_command(S.stop(first)) == CommandSubject("stop", first)
+    assert S.parse_progress(S.progress(first, second)) == first
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,6 @@ def test_round_trips(first: str, second: str) -> None:
 )
 def test_foreign_subjects(subject: str) -> None:
     """What is not under the root in the form of its branch is refused by every parser."""
-    for parse in (S.parse_event, S.parse_log, S.parse_command):
+    for parse in (S.parse_event, S.parse_log, S.parse_command, S.parse_progress):
         with pytest.raises(BadInput):
             parse(subject)
