@@ -110,7 +110,9 @@ def on_probes_exhausted(state: PipelineState, observed: ProbesExhausted, now: da
 def on_container_exited(state: PipelineState, observed: ContainerExited, now: datetime) -> EventData | None:
     """An exit nobody asked for has its own meaning; one after a request has the request's.
 
-    An exit that Docker dates before the request keeps its own: a step that was done is done.
+    An exit that Docker dates before the request keeps its own: a step that was done is done. One
+    that somebody else brought about is no success, whatever the code: a container that handles
+    TERM may well end with 0, half done.
     """
     step = _current(state, observed.step, observed.attempt)
     if step is None or step.phase == "scheduled":
@@ -119,7 +121,7 @@ def on_container_exited(state: PipelineState, observed: ContainerExited, now: da
         return _stopped_as_asked(state, step, observed, now)
     if step.service is not None and step.service.phase != "starting":
         return service_complete(step, now)  # it was ready; its exit is the service's own story
-    if observed.exit_code == 0 and step.service is None:
+    if observed.exit_code == 0 and step.service is None and not observed.killed:
         return StepCompleted(
             step=step.id,
             attempt=step.attempt,
@@ -128,7 +130,13 @@ def on_container_exited(state: PipelineState, observed: ContainerExited, now: da
             outputs=dict(observed.outputs),
             usage=observed.usage,
         )
-    diagnosis = diagnose_exit(observed.exit_code, oom_killed=observed.oom_killed, log_tail=observed.log_tail)
+    diagnosis = diagnose_exit(
+        observed.exit_code,
+        oom_killed=observed.oom_killed,
+        log_tail=observed.log_tail,
+        killed=observed.killed,
+        interrupted=observed.interrupted,
+    )
     if step.service is not None:
         diagnosis = Diagnosis(
             cause=diagnosis.cause, message=f"{diagnosis.message} before it was ready", hint=diagnosis.hint

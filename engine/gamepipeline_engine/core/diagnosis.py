@@ -144,14 +144,37 @@ def hint_for(lines: Sequence[str]) -> str | None:
     return None
 
 
-def diagnose_exit(exit_code: int, *, oom_killed: bool, log_tail: Sequence[str]) -> Diagnosis:
-    """The meaning of an exit code that nobody asked for."""
+INTERRUPTED_CODES = frozenset({137, 143})
+"""What a daemon that shuts down leaves: TERM, and KILL for those that do not answer it."""
+
+
+def diagnose_exit(
+    exit_code: int,
+    *,
+    oom_killed: bool,
+    log_tail: Sequence[str],
+    killed: bool = False,
+    interrupted: bool = False,
+) -> Diagnosis:
+    """The meaning of an exit code that the engine did not ask for. See ContainerExited for the flags."""
     hint = hint_for(log_tail)
+    if killed:
+        return Diagnosis(
+            cause="killed_external",
+            message=f"was stopped, killed or restarted by somebody else than the engine (exit code {exit_code})",
+            hint="Somebody used docker stop, kill or restart; gamepipeline cancel is the way to end a pipeline.",
+        )
     if oom_killed and exit_code in {137, 1}:
         return Diagnosis(
             cause="oom_killed",
             message=f"ran out of memory and was killed (exit code {exit_code})",
             hint="Raise mem_limit (or deploy.resources.limits.memory), or make the process need less.",
+        )
+    if interrupted and exit_code in INTERRUPTED_CODES:
+        return Diagnosis(
+            cause="interrupted",
+            message=f"was ended by a shutdown of the Docker daemon (exit code {exit_code})",
+            hint="Set live-restore in the daemon's configuration: then containers outlive its restarts.",
         )
     signal = SIGNALS.get(exit_code - 128) if exit_code > 128 else None
     if signal is not None:

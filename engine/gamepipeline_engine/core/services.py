@@ -34,7 +34,9 @@ def on_service_restart(state: PipelineState, observed: ServiceRestartSeen, now: 
         return None
     if observed.restart_count <= step.service.restart_count:
         return None
-    cause = "exit_nonzero" if observed.exit_code is None else _cause(observed.exit_code, oom_killed=False)
+    cause = "exit_nonzero"
+    if observed.exit_code is not None:
+        cause = diagnose_exit(observed.exit_code, oom_killed=False, log_tail=()).cause
     return ServiceRestarted(
         step=step.id, restart_count=observed.restart_count, exit_code=observed.exit_code, cause=cause
     )
@@ -57,7 +59,7 @@ def on_service_gone(state: PipelineState, observed: ServiceGone, now: datetime) 
             return ServiceExited(
                 step=step.id,
                 exit_code=observed.exit_code,
-                cause=_cause(observed.exit_code, oom_killed=observed.oom_killed),
+                cause=_cause_of_end(observed),
                 uptime=_uptime(step, observed, now),
             )
         case "exited":
@@ -96,10 +98,16 @@ def _ended_before_request(step: StepState, observed: ServiceGone) -> bool:
     return observed.finished_at is not None and asked is not None and observed.finished_at < asked
 
 
-def _cause(exit_code: int | None, *, oom_killed: bool) -> str:
-    if exit_code is None:
+def _cause_of_end(observed: ServiceGone) -> str:
+    if observed.exit_code is None:
         return "container_lost"
-    return diagnose_exit(exit_code, oom_killed=oom_killed, log_tail=()).cause
+    return diagnose_exit(
+        observed.exit_code,
+        oom_killed=observed.oom_killed,
+        log_tail=(),
+        killed=observed.killed,
+        interrupted=observed.interrupted,
+    ).cause
 
 
 def _uptime(step: StepState, observed: ServiceGone, now: datetime) -> float | None:

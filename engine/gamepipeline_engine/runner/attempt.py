@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from gamepipeline_engine.assembly import TemplateError, build
 from gamepipeline_engine.containers.names import labels
-from gamepipeline_engine.containers.port import ContainerView, DaemonError, PullProgress
+from gamepipeline_engine.containers.port import ContainerView, DaemonError, DaemonUnreachable, PullProgress
 from gamepipeline_engine.core.actions import EndAttempt, RunAttempt
 from gamepipeline_engine.core.inputs import (
     AttemptFailed,
@@ -27,12 +27,15 @@ from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
 from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
+from gamepipeline_engine.runner.ending import how_it_ended
 from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
 from gamepipeline_engine.runner.readiness import report_when_ready
 from gamepipeline_events import LogTruncated
 from gamepipeline_events.values import seconds
 
 DEFAULT_GRACE = 10.0
+PROMPTLY = 5.0
+"""Seconds within which a daemon that is well answers a question."""
 
 
 async def run_attempt(action: RunAttempt, desk: Desk) -> None:
@@ -191,7 +194,8 @@ async def _report_refusal(desk: Desk, refusal: Exception) -> None:
 async def _report_lost(desk: Desk) -> None:
     """Its start is on record and the daemon does not know it: somebody removed it."""
     pump = desk.open_pump()
-    await _within_drain(desk, pump.lose("the container was removed before its log was read"))
+    if not await _within_drain(pump.lose("the container was removed before its log was read")):
+        await _give_up(desk)
     await desk.report(
         AttemptFailed(
             step=desk.step,
@@ -207,8 +211,17 @@ async def _report_lost(desk: Desk) -> None:
 
 
 async def _until_exit(desk: Desk) -> ContainerView | None:
-    """The container's final view; a stream that breaks is no exit."""
-    return await desk.observe(lambda: desk.host.containers.wait(desk.container))
+    """The container's final view; a stream that breaks is no exit.
+
+    A step that somebody started again is ended: its attempt had its one run. A service may go on.
+    """
+    containers = desk.host.containers
+    while True:
+        final = await desk.observe(lambda: containers.wait(desk.container))
+        if final is None or final.state not in {"running", "paused"}:
+            return final
+        if desk.spec.kind == "container":
+            return await desk.begin(lambda: containers.stop(desk.container, grace(desk)))
 
 
 async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) -> None:
@@ -216,6 +229,7 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
     if final is None:
         await _report_lost(desk)
         return
+    ending = await how_it_ended(desk, final)
     failpoint("after_exit")
     await close_log(desk, pump)
     failpoint("after_log_end")
@@ -227,6 +241,8 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
             attempt=desk.attempt,
             exit_code=final.exit_code if final.exit_code is not None else -1,
             oom_killed=final.oom_killed,
+            killed=ending.killed,
+            interrupted=ending.interrupted,
             started_at=final.started_at,
             finished_at=final.finished_at,
             log_tail=tuple(pump.tail),
@@ -239,20 +255,39 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
 
 
 async def close_log(desk: Desk, pump: LogPump) -> None:
-    """Read and publish the rest."""
-    await _within_drain(desk, desk.reach(pump.finish))
+    """Read and publish the rest. A daemon that is away is waited for; a log store that stays away is given up on."""
+    while not await _within_drain(desk.reach(pump.finish)):
+        if await _answers(desk):
+            await _give_up(desk)
+            return
 
 
-async def _within_drain(desk: Desk, work: Coroutine[Any, Any, None]) -> None:
-    """A log store that stays away is given up on, and that is said."""
+async def _within_drain(work: Coroutine[Any, Any, None]) -> bool:
     try:
         async with asyncio.timeout(LOG_DRAIN):
             await work
     except TimeoutError:
-        lost = LogsLost(step=desk.step, attempt=desk.attempt, message=f"the log was not stored within {LOG_DRAIN:g} s")
-        await desk.report(lost)
-        truncated = LogTruncated(step=desk.step, attempt=desk.attempt, dropped_lines=0, dropped_bytes=0)
-        await desk.error("engine_error", lost.message, {"object": repr(truncated)})
+        return False
+    return True
+
+
+async def _answers(desk: Desk) -> bool:
+    """Whether the daemon does, and promptly."""
+    try:
+        async with asyncio.timeout(PROMPTLY):
+            await desk.host.containers.inspect(desk.container)
+    except (TimeoutError, DaemonUnreachable):
+        return False
+    except DaemonError:
+        return True
+    return True
+
+
+async def _give_up(desk: Desk) -> None:
+    lost = LogsLost(step=desk.step, attempt=desk.attempt, message=f"the log was not stored within {LOG_DRAIN:g} s")
+    await desk.report(lost)
+    truncated = LogTruncated(step=desk.step, attempt=desk.attempt, dropped_lines=0, dropped_bytes=0)
+    await desk.error("engine_error", lost.message, {"object": repr(truncated)})
 
 
 async def _outputs(desk: Desk) -> dict[str, str]:

@@ -115,14 +115,18 @@ class Desk:
         tries = 0
         while True:
             try:
-                return await call()
+                answer = await call()
             except DaemonUnreachable as exc:
+                self.host.outages.lost(self.host.clock.now())
                 if tries == 0:
                     await self.error(
                         "daemon_unreachable", str(exc), {"operation": exc.operation, "object": exc.subject}
                     )
                 await self.host.clock.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
+            else:
+                self.host.outages.back(self.host.clock.now())
+                return answer
 
     async def observe(self, call: Callable[[], Awaitable[T]]) -> T:
         """As ``reach``, for a question: an answer that is an error says nothing about a container either."""

@@ -10,6 +10,7 @@ from gamepipeline_engine.config import Config
 from gamepipeline_engine.containers.port import Containers, PullProgress
 from gamepipeline_engine.journal.port import Journal, LogStore
 from gamepipeline_engine.policy import Policy
+from gamepipeline_engine.runner.outages import Outages
 from gamepipeline_engine.runner.probes import Prober
 from gamepipeline_engine.variables import NodeVariables
 
@@ -42,5 +43,6 @@ class Host:
     protected: tuple[str, ...] = ()
     """Host paths of the engine itself, which no step may mount."""
     progress: Callable[[str, str, PullProgress], None] = field(default=_no_progress)
+    outages: Outages = field(default_factory=Outages)
     workspaces: dict[str, bytes] = field(default_factory=dict)
     """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""

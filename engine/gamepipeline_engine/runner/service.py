@@ -9,6 +9,7 @@ from gamepipeline_engine.core.actions import EndService, WatchService
 from gamepipeline_engine.core.inputs import ServiceGone, ServiceRestartSeen
 from gamepipeline_engine.runner.attempt import close_log, grace
 from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_engine.runner.ending import Ending, how_it_ended
 
 LOOK_EVERY = 10.0
 """Seconds between two looks at a service: what a broken stream hides is seen then."""
@@ -66,6 +67,7 @@ async def _record_restarts(desk: Desk, view: ContainerView) -> None:
 
 
 async def _record_end(desk: Desk, view: ContainerView) -> None:
+    ending = await how_it_ended(desk, view)
     pump = desk.open_pump()
     await close_log(desk, pump)
     desk.finishing = True
@@ -74,6 +76,8 @@ async def _record_end(desk: Desk, view: ContainerView) -> None:
             step=desk.step,
             exit_code=view.exit_code,
             oom_killed=view.oom_killed,
+            killed=ending.killed,
+            interrupted=ending.interrupted,
             finished_at=view.finished_at,
         )
     )
@@ -85,6 +89,7 @@ async def end_service(action: EndService, desk: Desk) -> None:
     containers = desk.host.containers
     view = await desk.look()
     final: ContainerView | None = None
+    ending = Ending(killed=False, interrupted=False)
     if view is not None:
         pump = desk.open_pump()
         async with asyncio.TaskGroup() as group:
@@ -92,6 +97,8 @@ async def end_service(action: EndService, desk: Desk) -> None:
             # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
             final = await desk.begin(lambda: containers.stop(desk.container, grace(desk)))
             follower.cancel()
+        if final is not None:
+            ending = await how_it_ended(desk, final)
         await close_log(desk, pump)
         await desk.change(lambda: containers.remove(desk.container))
     await desk.report(
@@ -99,6 +106,8 @@ async def end_service(action: EndService, desk: Desk) -> None:
             step=action.step,
             exit_code=final.exit_code if final else None,
             oom_killed=final.oom_killed if final else False,
+            killed=ending.killed,
+            interrupted=ending.interrupted,
             finished_at=final.finished_at if final else None,
         )
     )

@@ -378,3 +378,51 @@ def test_inputs_are_values() -> None:
     """Two equal observations are equal: nothing in them depends on when they were made."""
     assert exited(3) == exited(3)
     assert isinstance(exited(), Input)
+
+
+# --- ends that somebody, or the daemon, brought about ----------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0, 5, 137, 143])
+def test_an_end_by_hand_is_a_failure_whatever_the_code(code: int) -> None:
+    """A step that somebody stopped is not done, also when it answers with 0; it is the container's failure."""
+    found = Story(pipeline(step("a"))).started().running("a").ask(exited(code, killed=True, oom_killed=True))
+    assert isinstance(found, StepFailed)
+    assert (found.cause, found.kind, found.exit_code, found.will_retry) == ("killed_external", "failure", code, False)
+
+
+def test_an_end_by_hand_is_retried_where_the_step_says_so() -> None:
+    """It has the step's own budget, for steps that list it."""
+    document = pipeline(step("a", retry={"limit": 1, "on": ["killed_external"]}))
+    found = Story(document).started().running("a").ask(exited(137, killed=True))
+    assert isinstance(found, StepFailed)
+    assert found.will_retry
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_an_end_by_the_daemons_shutdown_is_an_error(code: int) -> None:
+    """What a shutdown of the daemon ended runs again, from the system's budget."""
+    found = Story(pipeline(step("a"))).started().running("a").ask(exited(code, interrupted=True))
+    assert isinstance(found, StepFailed)
+    assert (found.cause, found.kind, found.will_retry) == ("interrupted", "error", True)
+
+
+@pytest.mark.parametrize(("code", "cause"), [(3, "exit_nonzero"), (139, "signal"), (130, "signal")])
+def test_another_code_during_an_outage_keeps_its_meaning(code: int, cause: str) -> None:
+    """The daemon's absence explains nothing but TERM and KILL."""
+    found = Story(pipeline(step("a"))).started().running("a").ask(exited(code, interrupted=True))
+    assert isinstance(found, StepFailed)
+    assert found.cause == cause
+
+
+def test_a_success_during_an_outage_is_one() -> None:
+    """Exit code 0 while the daemon was away completes the step."""
+    found = Story(pipeline(step("a"))).started().running("a").ask(exited(0, interrupted=True))
+    assert isinstance(found, StepCompleted)
+
+
+def test_out_of_memory_during_an_outage_is_out_of_memory() -> None:
+    """The kernel's kill is known for certain."""
+    found = Story(pipeline(step("a"))).started().running("a").ask(exited(137, interrupted=True, oom_killed=True))
+    assert isinstance(found, StepFailed)
+    assert found.cause == "oom_killed"

@@ -203,3 +203,20 @@ def test_lost_logs_are_an_alert_once_a_step() -> None:
     assert story.settle(lost) == []
     assert story.settle(LogsLost(step="b", attempt=1, message="x")) == ["AlertRaised"]
     assert Story(empty=True).ask(lost) is None
+
+
+@pytest.mark.parametrize(
+    ("observed", "cause"),
+    [
+        (gone(143, killed=True), "killed_external"),
+        (gone(0, killed=True), "killed_external"),
+        (gone(143, interrupted=True), "interrupted"),
+        (gone(143), "signal"),
+        (gone(None), "container_lost"),
+    ],
+)
+def test_who_ended_a_service_is_in_the_cause(observed: ServiceGone, cause: str) -> None:
+    """Somebody, a shutdown of the daemon, itself; or it is gone and nobody knows."""
+    found = serving().ask(observed)
+    assert isinstance(found, ServiceExited)
+    assert found.cause == cause

@@ -16,7 +16,16 @@ from gamepipeline_engine.config import parse_config
 from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
 from gamepipeline_engine.journal.faults import Full, Ghost, LostAck, Silence
 from gamepipeline_engine.runner.desk import LOG_DRAIN
-from gamepipeline_events import AlertRaised, ErrorLog, LogClosed, LogGap, LogTruncated, StepFailed, StepLog
+from gamepipeline_events import (
+    AlertRaised,
+    ErrorLog,
+    LogClosed,
+    LogGap,
+    LogTruncated,
+    ServiceExited,
+    StepFailed,
+    StepLog,
+)
 from tests.support.engine_on_fakes import EngineOnFakes, names
 from tests.support.histories import pipeline, service, step
 from tests.support.simulated import simulate
@@ -158,7 +167,91 @@ def test_a_container_that_somebody_killed() -> None:
             await asyncio.sleep(1)
             engine.world.daemon.kill_by_hand("gp-p1.a.1")
             status = await engine.wait()
-            assert (status.status, status.steps[0].exit_code) == ("failed", 137)
+            found = status.steps[0]
+            assert (status.status, found.exit_code, found.cause) == ("failed", 137, "killed_external")
+
+    play(main())
+
+
+def test_a_container_that_somebody_stopped_and_that_says_success() -> None:
+    """A step that answers TERM with 0 is not done when somebody stops it."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "trap 'exit 0' TERM", "sleep 30 & wait")))
+            await engine.until("p1", "StepStarted")
+            await asyncio.sleep(1)
+            engine.world.daemon.stop_by_hand("gp-p1.a.1")
+            status = await engine.wait()
+            assert (status.steps[0].exit_code, status.steps[0].cause) == (0, "killed_external")
+
+    play(main())
+
+
+def test_a_container_that_somebody_restarted() -> None:
+    """Its attempt had its one run: the second one is ended, and the attempt has failed."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "echo run", "sleep 300")))
+            await engine.until("p1", "StepStarted")
+            await asyncio.sleep(1)
+            before = engine.world.clock.now()
+            engine.world.daemon.restart_by_hand("gp-p1.a.1")
+            status = await engine.wait()
+            assert (status.status, status.steps[0].cause) == ("failed", "killed_external")
+            assert (engine.world.clock.now() - before).total_seconds() < 30
+            assert await engine.left() == []
+
+    play(main())
+
+
+def test_a_service_that_somebody_restarted_goes_on() -> None:
+    """For a service a restart by hand is no end."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            assert (await engine.run(pipeline(serves("s", "sleep inf")))).status == "completed"
+            engine.world.daemon.restart_by_hand("gp-p1.s.1")
+            await asyncio.sleep(60)
+            assert names(await engine.events())[-1] == "PipelineCompleted"
+            engine.world.daemon.stop_by_hand("gp-p1.s.1")
+            ended = (await engine.until("p1", "ServiceExited")).data
+            assert isinstance(ended, ServiceExited)
+            assert ended.cause == "killed_external"
+
+    play(main())
+
+
+def test_a_daemon_that_shuts_down_interrupts() -> None:
+    """What its shutdown ended runs again from the system's budget; what had ended by itself has its own result."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        daemon = engine.world.daemon
+        async with engine.serving():
+            steps = does("a", "sleep 60"), does("b", "sleep 1", "exit 3"), does("c", "sleep 1")
+            await engine.submit(pipeline(*(one | {"needs": []} for one in steps), max_parallel=3))
+            for name in ("a", "b", "c"):
+                await engine.until("p1", "StepStarted", name)
+            daemon.go_away()
+            await asyncio.sleep(3)
+            daemon.restart(live_restore=False)
+            await asyncio.sleep(3)
+            daemon.come_back()
+            status = await engine.wait()
+            assert [(one.status, one.attempt, one.cause) for one in status.steps[1:]] == [
+                ("failed", 1, "exit_nonzero"),
+                ("completed", 1, None),
+            ]
+            failures = [one.data for one in await engine.events() if isinstance(one.data, StepFailed)]
+            assert {(one.step, one.cause, one.kind) for one in failures} == {
+                ("a", "interrupted", "error"),
+                ("b", "exit_nonzero", "failure"),
+            }
 
     play(main())
 

@@ -1,0 +1,34 @@
+"""Who brought a container's end about: itself, somebody past the engine, or the daemon's own shutdown."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gamepipeline_engine.containers.port import ContainerView, DaemonError, History
+from gamepipeline_engine.runner.desk import Desk
+
+
+class Ending(NamedTuple):
+    """As the flags of ContainerExited and ServiceGone."""
+
+    killed: bool
+    interrupted: bool
+
+
+async def how_it_ended(desk: Desk, final: ContainerView) -> Ending:
+    """Ask the daemon's history, at once: it is short.
+
+    A step has one run, so a second one that somebody began makes its result worth nothing. A
+    service may be restarted by hand: it goes on.
+    """
+    host = desk.host
+    try:
+        history = await desk.reach(lambda: host.containers.history(desk.container))
+    except DaemonError:  # a proxy that hides the events, say: then nothing is known
+        history = None
+    history = history or History(known=False, killed=False, restarted=False)
+    once = desk.spec.kind == "container"
+    return Ending(
+        killed=history.killed or (once and history.restarted),
+        interrupted=not history.known and host.outages.covers(final.finished_at, host.clock.now()),
+    )
