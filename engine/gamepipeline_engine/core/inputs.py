@@ -212,3 +212,37 @@ class Disposed(Input, frozen=True, kw_only=True):
     """Docker shows nothing of the pipeline any more but what may stay."""
 
     left_behind: tuple[LeftBehind, ...] = ()
+
+
+# --- what does not happen --------------------------------------------------------------------
+
+
+class StallSeen(Input, frozen=True, kw_only=True):
+    """Somebody looked at a pipeline without an event for ``bound`` seconds.
+
+    ``living``: one of its steps has a container that runs, or was heard of. ``last_event`` is the
+    name of the last one. ``owner_present``: its engine lives; ``private_pool``: its pool is that of
+    a ``run``.
+    """
+
+    living: bool
+    bound: float
+    last_event: str
+    owner_present: bool
+    pool_served: bool
+    private_pool: bool
+
+
+class PoolUnserved(Input, frozen=True, kw_only=True):
+    """The pipeline's command has waited for ``waiting`` seconds in a pool that no engine serves."""
+
+    pool: str
+    waiting: float
+
+
+class DiskFilling(Input, frozen=True, kw_only=True):
+    """A stream that must never be full uses ``used`` bytes of ``limit``."""
+
+    stream: str
+    used: int
+    limit: int
