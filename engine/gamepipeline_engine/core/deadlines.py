@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gamepipeline_engine.core.eligibility import blocked_by_parallelism
+from gamepipeline_engine.core.eligibility import START, blocked_by_parallelism, verdict
 from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_events.times import later, moment
 from gamepipeline_projections.state import ACTIVE, PipelineState, StepState
@@ -45,7 +45,7 @@ def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | No
     """The next moment at which the clock alone may change something."""
     if state.phase not in ACTIVE:
         return None
-    # A retry whose time has come while all places are taken waits for a place, not for the clock.
+    # A retry that waits for a place, or for a step that runs again elsewhere, does not wait for the clock.
     waits_for_place = blocked_by_parallelism(spec, state)
     moments = [pipeline_deadline(spec, state)]
     for one in spec.steps:
@@ -53,5 +53,5 @@ def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | No
         limit = step_deadline(one, state, step)
         moments.append(limit[0] if limit else None)
         if step.phase == "pending" and step.retry_at is not None and not waits_for_place:
-            moments.append(moment(step.retry_at))
+            moments.append(moment(step.retry_at) if verdict(spec, state, one) == START else None)
     return min((each for each in moments if each is not None), default=None)

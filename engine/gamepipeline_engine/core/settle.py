@@ -121,11 +121,11 @@ def _settle_pending(spec: ResolvedPipeline, state: PipelineState) -> EventData |
         step = state.steps[one.id]
         if step.phase != "pending":
             continue
-        if step.attempt == 0:
-            found = verdict(spec, state, one)
-            if found.what == "skip":
-                return StepSkipped(step=one.id, reason=found.reason)
-        elif ending and one.when == "on_success":
+        found = verdict(spec, state, one)
+        if found.what == "skip" and step.attempt == 0:
+            return StepSkipped(step=one.id, reason=found.reason)
+        # Between two attempts, or to run again elsewhere while what it needs has failed there.
+        if step.attempt and (found.what == "skip" or (ending and one.when == "on_success")):
             causes = {"canceling": "cancel", "timing_out": "pipeline_timeout"}
             return StepCanceled(step=one.id, attempt=step.attempt, cause=causes.get(state.phase, "pipeline_failed"))
     return None
@@ -150,8 +150,8 @@ def _schedule(spec: ResolvedPipeline, state: PipelineState, observed: Tick, now:
 
 
 def _may_start(spec: ResolvedPipeline, state: PipelineState, one: ResolvedStep, step: StepState, now: datetime) -> bool:
-    if step.retry_at is not None:
-        return now >= moment(step.retry_at)
+    if step.retry_at is not None and now < moment(step.retry_at):
+        return False
     return verdict(spec, state, one) == START
 
 
