@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import commandline, configuration, events, pipelinefile, status, transitions, words
+from tables import audit, commandline, configuration, events, pipelinefile, status, transitions, words
 
 DOCS = Path(__file__).parent
 REGIONS: dict[str, Callable[[], str]] = {
@@ -30,6 +30,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     **pipelinefile.REGIONS,
     **configuration.REGIONS,
     **commandline.REGIONS,
+    **audit.REGIONS,
 }
 _REGION = re.compile(r"<!-- generated: ([a-z-]+) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
 
