@@ -33,6 +33,7 @@ from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_events import (
     AlertRaised,
     PipelineCompleted,
+    PipelineDeadlineReached,
     StepCanceled,
     StepCompleted,
     StepFailed,
@@ -69,6 +70,14 @@ def told(world: World, kind: type) -> list[Moment]:
 def test_every_pipeline_ends(document: Document, numbers: Numbers) -> None:
     """Whatever happened to it: once the world answers and time goes on, an outcome is recorded."""
     assert lived(document, numbers).state.terminal
+
+
+@law
+@given(documents(), NUMBERS)
+def test_nothing_waits_for_its_deadline_alone(document: Document, numbers: Numbers) -> None:
+    """A pipeline runs out of time only while a step is under way, or waits for its next attempt."""
+    for one in told(lived(document, numbers), PipelineDeadlineReached):
+        assert any(step.phase in UNDER_WAY or step.retry_at is not None for step in one.before.steps.values())
 
 
 @law
@@ -139,8 +148,9 @@ def test_only_what_may_runs_once_the_pipeline_is_ending(document: Document, numb
 @given(documents(), NUMBERS)
 def test_max_parallel_is_never_exceeded(document: Document, numbers: Numbers) -> None:
     """In no state are more steps under way than may be."""
+    most = document.get("max_parallel", 4)
     for one in lived(document, numbers).moments:
-        assert sum(step.phase in UNDER_WAY for step in one.after.steps.values()) <= document["max_parallel"]
+        assert sum(step.phase in UNDER_WAY for step in one.after.steps.values()) <= most
 
 
 @law

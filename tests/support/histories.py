@@ -194,7 +194,7 @@ class Story:
             kind=one.kind,
             image=IMAGE,
             container_name=f"gp-{self.state.id}.{name}.{attempt}",
-            docker=DOCKER,
+            docker=self.state.docker or DOCKER,
         )
         return self.then(data)
 
@@ -205,8 +205,8 @@ class Story:
             attempt=self.state.steps[name].attempt,
             container_id=f"c-{name}",
             image_digest="sha256:1",
-            node=NODE,
-            docker=DOCKER,
+            node=self.state.node or NODE,
+            docker=self.state.docker or DOCKER,
         )
         return self.then(data)
 

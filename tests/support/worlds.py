@@ -28,6 +28,7 @@ from gamepipeline_engine.core.inputs import (
     ImageFetched,
     Input,
     LogsLost,
+    NodeLost,
     ProbesExhausted,
     Release,
     RequestCancel,
@@ -42,7 +43,7 @@ from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_events import EventData, PipelineResumed
 from gamepipeline_events.times import later, timestamp
 from gamepipeline_projections import PipelineState
-from tests.support.histories import DOCKER, NODE, Story
+from tests.support.histories import DOCKER, NODE, Story, pipeline, service, step
 
 EXIT_CODES = (0, 0, 0, 1, 75, 137)
 CAUSES = ("image_pull", "image_not_found", "command_not_found", "container_create", "container_lost", "engine_error")
@@ -75,6 +76,7 @@ class World:
         """(step, attempt) → whether its container runs; absent: never started."""
         self._numbers = iter(numbers)
         self._people = people
+        self._losses = 0
         self._cleaned = False
         self._engine = 0
 
@@ -83,9 +85,14 @@ class World:
         """As of the last event."""
         return self.story.state
 
+    @property
+    def docker(self) -> str:
+        """The owner's daemon."""
+        return self.state.docker or DOCKER
+
     def play(self) -> World:
         """To the end, and a little beyond it."""
-        self.hand_in(Tick(docker=DOCKER))
+        self.hand_in(Tick(docker=self.docker))
         for number in self._numbers:
             options = list(self._options(with_people=self._people and number % 4 == 0))
             options[number // 4 % len(options)]()
@@ -97,10 +104,12 @@ class World:
 
     def hand_in(self, observed: Input) -> None:
         """As the runner: settle the input, then look at the clock."""
+        if isinstance(observed, Tick):
+            observed = Tick(docker=self.docker)  # only the owner looks at the clock
         self.seen.append(observed)
         self._settle(observed)
         if not isinstance(observed, Tick):
-            self._settle(Tick(docker=DOCKER))
+            self._settle(Tick(docker=self.docker))
 
     def _settle(self, observed: Input) -> None:
         for _ in range(PATIENCE):
@@ -123,6 +132,9 @@ class World:
             yield from self._answers(action)
         if self._cleaned:
             yield lambda: self.hand_in(Disposed())  # said in time, heard late
+        if self._people and self._losses < 2 and len(self.moments) > 4:
+            for _ in range(8 if spec_of(self.state).on_node_lost == "restart" else 1):
+                yield self._lose_node
         yield lambda: self._pass(0.5)
         yield lambda: self._pass(20.0)
         yield self._pass_to_deadline
@@ -177,7 +189,7 @@ class World:
         self.running[step, attempt] = True
         self.hand_in(
             ContainerStarted(
-                step=step, attempt=attempt, container_id="c", image_digest="sha256:1", node=NODE, docker=DOCKER
+                step=step, attempt=attempt, container_id="c", image_digest="sha256:1", node=NODE, docker=self.docker
             )
         )
 
@@ -209,11 +221,25 @@ class World:
 
     def _change_hands(self) -> None:
         self._engine += 1
-        self.hand_in(Claim(node=NODE, engine=f"01JD{self._engine:022d}", docker=DOCKER, reason="takeover"))
+        self.hand_in(Claim(node=NODE, engine=f"01JD{self._engine:022d}", docker=self.docker, reason="takeover"))
+
+    def _lose_node(self) -> None:
+        """The daemon stays away: said aloud, then, unless the pipeline waits, taken up on another one."""
+        lost = self.docker
+        self._losses += 1
+        self.hand_in(NodeLost(docker=lost, node=NODE, away=300.0))
+        if self.state.terminal or spec_of(self.state).on_node_lost == "wait":
+            return
+        self._engine += 1
+        self.running.clear()
+        self._cleaned = False  # a report from the other daemon was never heard
+        self.hand_in(
+            Claim(node="n", engine=f"01JD{self._engine:022d}", docker=f"DAEMON-{self._engine}", reason="node lost")
+        )
 
     def _pass(self, seconds: float) -> None:
         self.story.wait(seconds)
-        self.hand_in(Tick(docker=DOCKER))
+        self.hand_in(Tick(docker=self.docker))
 
     def _pass_to_deadline(self) -> None:
         due = next_deadline(spec_of(self.state), self.state)
@@ -283,15 +309,38 @@ def _steps(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Small pipelines of every shape."""
+def _any_documents(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "name": "Any",
         "steps": draw(_steps()),
         "max_parallel": draw(st.integers(1, 3)),
         "fail_fast": draw(st.booleans()),
         "timeout": draw(st.sampled_from(["30s", "24h"])),
+        "on_node_lost": draw(st.sampled_from(["fail", "wait", "restart"])),
     }
+
+
+CHOSEN = (
+    pipeline(step("a"), step("b"), step("c"), on_node_lost="restart"),
+    pipeline(
+        step("a", retry={"limit": 2}),
+        step("b", needs=["a"]),
+        step("c", needs=["a"]),
+        service("s", needs=["a"], ready={"tcp": {"port": 80}}),
+        step("d", needs=["b", "c"]),
+        on_node_lost="restart",
+        max_parallel=2,
+    ),
+    pipeline(step("a"), step("f", when="on_failure"), step("z", when="always"), on_node_lost="restart"),
+    pipeline(service("a", lifetime="pipeline"), step("b"), step("z", when="always"), max_parallel=1),
+    pipeline(step("a", failure="ignore"), service("s"), step("b"), fail_fast=True, max_parallel=1),
+)
+"""Pipelines in which more can happen than in most."""
+
+
+def documents() -> st.SearchStrategy[dict[str, Any]]:
+    """Small pipelines of every shape."""
+    return _any_documents() | st.sampled_from(CHOSEN)
 
 
 _NUMBER = st.integers(0, 255)
