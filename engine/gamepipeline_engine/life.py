@@ -23,6 +23,7 @@ from gamepipeline_engine.connections import Connections, open_connections
 from gamepipeline_engine.containers.port import PullProgress
 from gamepipeline_engine.policy import Policy
 from gamepipeline_engine.presence import KeyValuePresence, Record
+from gamepipeline_engine.reconcile import JetStreamIdentity, Reconciler
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.runner.probes import NetworkProber
 from gamepipeline_engine.supervision import Supervisor
@@ -74,6 +75,8 @@ class Life:
             reject=choices.reject,
             sweeps=not choices.private,
         )
+        identity = JetStreamIdentity(opened.nats, opened.topology.events)
+        self._reconciler = None if choices.private else Reconciler(host, identity)
 
     @classmethod
     async def begin(cls, choices: Choices, instance: str, former: frozenset[str] = frozenset()) -> Life:
@@ -107,6 +110,8 @@ class Life:
                 group.create_task(_raise_when(dead))
                 group.create_task(self._listen())
                 group.create_task(self.supervisor.serve(ready))
+                if self._reconciler is not None:
+                    group.create_task(self._reconciler.serve())
         except BaseExceptionGroup as exc:
             raise _first(exc) from exc
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cli.conftest import Cli, Done
+from tests.support.images import BUSYBOX
 from tests.support.nats import NatsServer, nats_server_binary
 
 PIPELINE = "name: x\nsteps: [{name: a, container: {image: IMAGE, commands: ['true']}}]"
@@ -155,6 +156,26 @@ def test_doctor_verifies_streams(cli: Cli) -> None:
     found = {one["check"]: one for one in cli("doctor", "-o", "json").json["checks"]}
     assert found["streams"]["detail"].startswith("6 as they must be")
     assert len(found["realm"]["detail"]) == 26
+
+
+@pytest.mark.docker
+def test_doctor_lists_orphans_and_removes_none(cli: Cli) -> None:
+    """What carries this realm's label and belongs to no pipeline is listed with the reason, and stays."""
+    assert cli("list").code == 0
+    assert (cli("doctor", "--orphans").out, cli("doctor", "--orphans", "-o", "json").json) == ("no orphans\n", [])
+    realm = next(one["detail"] for one in cli("doctor", "-o", "json").json["checks"] if one["check"] == "realm")
+    (cli.folder / "config.toml").write_text('[timing]\norphan_grace = "1ms"\n')
+    labels = [f"--label=io.gamepipeline.{key}={value}" for key, value in (("realm", realm), ("pipeline", "lost"))]
+    made = subprocess.run(["docker", "create", *labels, BUSYBOX], check=True, capture_output=True, text=True)
+    container = made.stdout.strip()
+    try:
+        done = cli("doctor", "--orphans", "-o", "json", env={"GAMEPIPELINE_CONFIG": str(cli.folder / "config.toml")})
+        (found,) = done.json
+        assert (done.code, found["kind"], found["pipeline"]) == (0, "container", "lost")
+        assert found["reason"] == "the stream has no event of its pipeline"
+        subprocess.run(["docker", "inspect", container], check=True, capture_output=True)
+    finally:
+        subprocess.run(["docker", "rm", container], check=True, capture_output=True)
 
 
 def test_doctor_finds_everything_that_is_wrong(cli: Cli) -> None:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @click.option("--failpoints", is_flag=True, help="List the points where a test can kill the engine, and end.")
+@click.option("--orphans", is_flag=True, help="List what is left on Docker that nobody wants and why; removes nothing.")
 @output_option(TABLE, JSON, YAML)
 @nats_option
-def command(output: str, *, failpoints: bool) -> None:
+def command(output: str, *, failpoints: bool, orphans: bool) -> None:
     """Check Docker, NATS, the streams and the configuration; say how to mend what is wrong.
 
     Exit code 3 when something keeps pipelines from running.
@@ -27,6 +28,9 @@ def command(output: str, *, failpoints: bool) -> None:
 
     if failpoints:
         _failpoints(output)
+        return
+    if orphans:
+        _orphans(output)
         return
     findings = run_async(_findings(Settings.current()))
     healthy = all(one.status != "fail" for one in findings)
@@ -52,6 +56,18 @@ def text(findings: list[Finding]) -> str:
     rows = ((one.check, one.status, one.detail) for one in findings)
     fixes = [f"{one.check}: {clean(one.fix)}\n" for one in findings if one.fix]
     return columns(("CHECK", "STATUS", "DETAIL"), rows) + ("\n" + "".join(fixes) if fixes else "")
+
+
+def _orphans(output: str) -> None:
+    from gamepipeline_engine.cli.doctor import orphans
+    from gamepipeline_engine.cli.loop import run_async
+    from gamepipeline_engine.cli.output import emit
+
+    found = run_async(orphans.find(Settings.current()))
+    if output == TABLE:
+        click.echo(orphans.text(found), nl=False)
+    else:
+        emit(found, output)
 
 
 def _failpoints(output: str) -> None:
