@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -74,9 +73,12 @@ class EngineOnDocker:
 
 @asynccontextmanager
 async def engine_on_docker(
-    nats_url: str, *, variables: Mapping[str, str] | None = None, node: str = "bench"
+    nats_url: str, *, variables: Mapping[str, str] | None = None, node: str = "bench", removes: bool = True
 ) -> AsyncIterator[EngineOnDocker]:
-    """A served engine. ``XDG_STATE_HOME`` must point to a folder of the test's own."""
+    """A served engine. ``XDG_STATE_HOME`` must point to a folder of the test's own.
+
+    ``removes`` False: what runs goes on without it, for an engine that comes after it.
+    """
     config = Config().named(node)
     config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, capacity=8))
     engine = GamePipelineEngine(
@@ -88,9 +90,5 @@ async def engine_on_docker(
         yield EngineOnDocker(engine)
     finally:
         await engine.stop()
-        await remove_realm(realm)
-
-
-def write_history(path: Path, payloads: list[bytes]) -> None:
-    """One stored payload a line."""
-    path.write_bytes(b"".join(payload + b"\n" for payload in payloads))
+        if removes:
+            await remove_realm(realm)
