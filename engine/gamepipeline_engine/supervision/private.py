@@ -20,11 +20,6 @@ def is_private(pool: str) -> bool:
     return pool.startswith(_PREFIX)
 
 
-def is_adoptable(pool: str) -> bool:
-    """Whether another engine may take up what was submitted to ``pool``."""
-    return pool.startswith(_PREFIX) and not pool.endswith(_BOUND)
-
-
 def is_bound(pool: str) -> bool:
     """Whether only the process that owned ``pool`` can run its pipelines."""
     return pool.startswith(_PREFIX) and pool.endswith(_BOUND)

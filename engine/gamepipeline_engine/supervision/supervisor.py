@@ -12,20 +12,19 @@ import structlog
 from gamepipeline_engine.commands.queue_port import CommandQueue, Delivery, QueueUnavailable
 from gamepipeline_engine.containers.names import PIPELINE
 from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
-from gamepipeline_engine.core.inputs import NodeLost, Release
-from gamepipeline_engine.core.specs import spec_of
+from gamepipeline_engine.core.inputs import Release
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.presence import Presence, PresenceUnknown
 from gamepipeline_engine.runner import Fenced, Host, Writer
-from gamepipeline_engine.supervision.absence import Absence
 from gamepipeline_engine.supervision.control import Control
 from gamepipeline_engine.supervision.intake import Intake
-from gamepipeline_engine.supervision.private import is_adoptable, is_bound, is_private
+from gamepipeline_engine.supervision.judgement import Judgement
+from gamepipeline_engine.supervision.private import is_private
 from gamepipeline_engine.supervision.run import Run
 from gamepipeline_events import BadInput, GamePipelineError, Subjects
 from gamepipeline_events.ids import is_id
-from gamepipeline_projections.state import ACTIVE, PipelineState
+from gamepipeline_projections.state import ACTIVE
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +73,7 @@ class Supervisor:
         self._pools = tuple(pools)
         self._slots = asyncio.Semaphore(capacity)
         self._reject = reject
+        self._judgement = Judgement(host, presence)
         self._intake = Intake(host, subjects)
         self.control = Control(host, queue, subjects, self.find, reject)
         self._runs: dict[str, Run] = {}
@@ -82,14 +82,10 @@ class Supervisor:
         self._quiet_fetches = 0
         self._quiet_sweeps = 0
         self._stopping = False
-        self._look_every = host.config.timing.ack_wait / 10
-        # A record that was seen at the last look may have expired right after it.
-        needed = host.config.timing.ack_wait / 2 + self._look_every
-        self._absence = Absence(lambda: asyncio.get_running_loop().time(), needed)
 
     def connection_broke(self) -> None:
-        """Nobody may be taken for gone because of what was not seen meanwhile."""
-        self._absence.lost_sight()
+        """The connection to NATS broke: what was not seen meanwhile means nothing."""
+        self._judgement.connection_broke()
 
     def find(self, pipeline_id: str) -> Run | None:
         """The run of a pipeline in this process."""
@@ -114,7 +110,7 @@ class Supervisor:
                 await self._sweep(group)
                 group.create_task(self._sweep_often(group))
             group.create_task(self._beat())
-            group.create_task(self._look_around())
+            group.create_task(self._judgement.look_around())
             group.create_task(self.control.serve())
             group.create_task(self._fetch(group))
             ready()
@@ -152,25 +148,12 @@ class Supervisor:
             if not await self._presence.renew():
                 raise Evicted(self._host.node)
             for pipeline_id, run in list(self._runs.items()):
-                if run.watching and not await self._presence.take_watch(pipeline_id, self._is_gone):
+                if run.watching and not await self._presence.take_watch(pipeline_id, self._judgement.is_gone):
                     log.warning("another engine watches the services now", pipeline=pipeline_id)
                     if run.task is not None:
                         run.task.cancel()
         except PresenceUnknown as exc:
             log.warning("presence not renewed", why=str(exc))
-
-    async def _look_around(self) -> None:
-        """See who is there, often enough that an absence is measured to a tenth of ``ack_wait``."""
-        while True:
-            try:
-                self._absence.saw(await self._presence.present())
-            except PresenceUnknown:
-                self._absence.lost_sight()
-            await self._host.clock.sleep(self._look_every)
-
-    def _is_gone(self, instance: str) -> bool:
-        """Whether what that process had may be taken: it is us, or we replaced it, or it is gone for certain."""
-        return instance in self._host.former or instance == self._presence.replaced or self._absence.is_gone(instance)
 
     # --- commands --------------------------------------------------------------------------
 
@@ -224,9 +207,9 @@ class Supervisor:
         if known is not None:
             known.delivery = delivery
             return
-        owned = writer.state.phase in ACTIVE and not self._may_take(writer.state)
-        if owned and not await self._replaces_lost_node(writer):
-            await delivery.nak(PINNED_PAUSE if self._is_pinned_elsewhere(writer.state) else GIVE_BACK)
+        owned = writer.state.phase in ACTIVE and not self._judgement.may_take(writer.state)
+        if owned and not await self._judgement.replaces_lost_node(writer):
+            await delivery.nak(PINNED_PAUSE if self._judgement.is_pinned_elsewhere(writer.state) else GIVE_BACK)
             return
         run = self._runs[pipeline_id] = Run(self._host, writer, delivery)
         try:
@@ -238,24 +221,6 @@ class Supervisor:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
 
-    def _is_pinned_elsewhere(self, state: PipelineState) -> bool:
-        return state.docker != self._host.docker and any(step.attempt for step in state.steps.values())
-
-    async def _replaces_lost_node(self, writer: Writer) -> bool:
-        """Whether this engine goes on with a pipeline whose daemon stays away; the alert is raised in any case."""
-        state = writer.state
-        away = self._absence.daemon_absent(state.docker or "")
-        if not self._is_pinned_elsewhere(state) or away < self._host.config.timing.node_lost_after:
-            return False
-        await writer.settle(NodeLost(docker=state.docker or "", node=state.node or "", away=away))
-        return spec_of(writer.state).on_node_lost != "wait" and writer.state.phase in ACTIVE
-
-    def _may_take(self, state: PipelineState) -> bool:
-        """Whether an owned pipeline may change hands: let go, or its engine is gone, and its daemon is ours."""
-        if self._is_pinned_elsewhere(state):
-            return False
-        return state.released or state.engine == self._host.instance or self._is_gone(state.engine or "")
-
     async def _drive(self, run: Run, group: asyncio.TaskGroup) -> None:
         """Run to the end, ack, and leave a watch behind where services stay."""
         pipeline_id = run.writer.state.id
@@ -266,7 +231,7 @@ class Supervisor:
         if run.writer.state.live_services():
             run.watching = True
             with contextlib.suppress(PresenceUnknown):
-                await self._presence.take_watch(pipeline_id, self._is_gone)
+                await self._presence.take_watch(pipeline_id, self._judgement.is_gone)
             run.task = _spawn(group, self._watch(run))
 
     async def _done_with_command(self, run: Run) -> None:
@@ -303,7 +268,7 @@ class Supervisor:
         """Find the pipelines nobody looks after: by their containers here, and by commands nobody can fetch."""
         try:
             found = [one.labels.get(PIPELINE, "") for one in await self._host.containers.leftovers()]
-            found += [one.pipeline_id for one in await self._queue.waiting() if is_adoptable(one.pool or "")]
+            found += [one.pipeline_id for one in await self._queue.waiting() if is_private(one.pool or "")]
             settled = True
             for pipeline_id in dict.fromkeys(found):
                 if is_id(pipeline_id) and pipeline_id not in self._runs:
@@ -323,16 +288,16 @@ class Supervisor:
             log.warning("history cannot be read", pipeline=pipeline_id, why=str(exc))
             return True
         state = writer.state
-        if state.phase in ACTIVE and state.docker == self._host.docker and not is_bound(state.pool or ""):
-            if self._may_take(state):
+        if self._judgement.is_ours_to_adopt(state):
+            if self._judgement.may_take(state):
                 self._adopt(writer, group, watching=False)
                 return True
-            return await self._other_engines()
-        if state.terminal and self._is_here(state):
-            if await self._presence.take_watch(pipeline_id, self._is_gone):
+            return await self._judgement.others_stay()
+        if self._judgement.has_service_here(state):
+            if await self._presence.take_watch(pipeline_id, self._judgement.is_gone):
                 self._adopt(writer, group, watching=True)
                 return True
-            return await self._other_engines()
+            return await self._judgement.others_stay()
         return True
 
     def _adopt(self, writer: Writer, group: asyncio.TaskGroup, *, watching: bool) -> None:
@@ -342,26 +307,13 @@ class Supervisor:
         task = _spawn(group, self._watch(run) if watching else self._resume(run, group))
         run.task = task if watching else None
 
-    async def _other_engines(self) -> bool:
-        """Whether an engine that stays (not a ``run``) is there to take over what its holder leaves."""
-        return any(
-            one.instance != self._host.instance
-            and one.docker == self._host.docker
-            and not all(is_private(pool) for pool in one.pools)
-            for one in await self._presence.present()
-        )
-
-    def _is_here(self, state: PipelineState) -> bool:
-        """Whether a service of a finished pipeline lives on this daemon."""
-        return any(state.steps[one].docker == self._host.docker for one in state.live_services())
-
     async def resume(self, pipeline_id: str) -> bool:
         """Take up a pipeline by name, also a bound one. False: it is not for this process to take."""
         assert self._group is not None  # noqa: S101 - set before serve() says ready
         writer = Writer(self._host, pipeline_id)
         await writer.catch_up()
         state = writer.state
-        if state.phase not in ACTIVE or state.docker != self._host.docker or not self._may_take(state):
+        if state.phase not in ACTIVE or state.docker != self._host.docker or not self._judgement.may_take(state):
             return False
         self._adopt(writer, self._group, watching=False)
         return True
