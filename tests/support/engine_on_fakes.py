@@ -237,6 +237,11 @@ class EngineOnFakes:
                     return event
         raise AssertionError("a follow never ends")
 
+    async def until_taken(self) -> None:
+        """No command waits, and nobody works on one."""
+        while self.world.commands.entries:
+            await self.world.commands.change(1.0)
+
     async def wait(self, pipeline_id: str = "p1") -> PipelineStatus:
         """The final status, once there is one."""
         state = PipelineState(id=pipeline_id)
