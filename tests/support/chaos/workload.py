@@ -1,0 +1,129 @@
+"""Small random pipelines whose outcome, attempts and output are known beforehand.
+
+Each line a step prints has a number, on stdout and on stderr: one that is lost or doubled shows. An
+attempt that shall fail knows it by ``GAMEPIPELINE_ATTEMPT``.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tests.support.images import BUSYBOX
+
+FAILS_WITH = 3
+
+_SCRIPT = """\
+i=0
+while [ $i -lt {lines} ]; do
+  echo "out $i"
+  echo "err $i" >&2
+  i=$((i + 1))
+  if [ $i -eq {half} ]; then sleep {pause}; fi
+done
+if [ "$GAMEPIPELINE_ATTEMPT" -le {falls} ]; then exit {code}; fi
+"""
+_STAYS = "sleep 600\n"
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """``falls``: how many attempts fail, ``limit``: how many retries there are. ``lines``: on each stream."""
+
+    id: str
+    service: bool
+    always: bool
+    lines: int
+    falls: int
+    limit: int
+
+    @property
+    def fails(self) -> bool:
+        """For good."""
+        return self.falls > self.limit
+
+    @property
+    def attempts(self) -> int:
+        """If nobody stops it."""
+        return min(self.falls, self.limit) + 1
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pipeline, and what its client does.
+
+    ``cancel``: seconds after the submission, negative: before it. ``again``: the same execute command
+    is published twice; ``other``: another document follows under the same id.
+    """
+
+    id: str
+    pool: str
+    document: dict[str, Any]
+    steps: dict[str, PlannedStep]
+    cancel: float | None
+    again: bool
+    other: bool
+
+    @property
+    def outcome(self) -> Literal["completed", "failed"]:
+        """If nobody cancels it."""
+        return "failed" if any(step.fails for step in self.steps.values()) else "completed"
+
+
+def plan_pipeline(rng: random.Random, name: str, pools: tuple[str, ...]) -> Planned:
+    """The next pipeline of a client."""
+    graph = rng.random() < 0.6
+    served = graph and rng.random() < 0.4
+    count = rng.randint(1, 4)
+    steps, documents = {}, []
+    for place in range(count):
+        always = place == count - 1 > 0 and rng.random() < 0.4
+        step = _step(rng, f"s{place + 1}", service=served and place == 0, always=always)
+        steps[step.id] = step
+        document = _document(rng, step)
+        if graph and place and not always:
+            first = ["s1"] if served else []
+            earlier = rng.sample(range(1, place + 1), rng.randint(0, place))
+            document["needs"] = sorted({*first, *(f"s{one}" for one in earlier)}) or ["s1"]
+        documents.append(document)
+    cancel = None
+    if rng.random() < 0.25:
+        cancel = rng.choice((-1.0, 0.0, rng.uniform(0, 2), rng.uniform(0, 8)))
+    return Planned(
+        id=name,
+        pool=rng.choice(pools),
+        document={"name": name, "max_parallel": 4, "steps": documents},
+        steps=steps,
+        cancel=cancel,
+        again=rng.random() < 0.2,
+        other=rng.random() < 0.05,
+    )
+
+
+def _step(rng: random.Random, name: str, *, service: bool, always: bool) -> PlannedStep:
+    falls = limit = 0
+    if not service and not always:
+        limit = rng.choice((0, 0, 1, 2))
+        falls = rng.choice((0, 0, 0, 0, 1, 2))
+    return PlannedStep(name, service, always, rng.choice((2, 10, 40, 400)), falls, limit)
+
+
+def _document(rng: random.Random, step: PlannedStep) -> dict[str, Any]:
+    pause = 0 if step.service else rng.choice((0, 0.1, 0.5, 1, 2, 3))
+    script = _SCRIPT.format(
+        lines=step.lines, half=max(1, step.lines // 2), pause=pause, falls=step.falls, code=FAILS_WITH
+    )
+    container = {
+        "image": BUSYBOX,
+        "stop_grace_period": "2s",
+        "commands": [script + (_STAYS if step.service else "")],
+    }
+    document: dict[str, Any] = {"name": step.id, "container": container}
+    if step.service:
+        document |= {"type": "service", "lifetime": "pipeline", "ready": {"running": "300ms"}}
+    if step.always:
+        document["when"] = "always"
+    if step.limit:
+        document["retry"] = {"limit": step.limit, "backoff": "200ms"}
+    return document
