@@ -390,7 +390,8 @@ def _service_ready(service: ServiceState, event: Event, data: ServiceReady) -> S
 
 
 def _service_restarted(service: ServiceState, event: Event, data: ServiceRestarted) -> ServiceState:
-    return replace(service, restart_count=data.restart_count)
+    endpoints = service.endpoints if data.endpoints is None else tuple(data.endpoints)
+    return replace(service, restart_count=data.restart_count, endpoints=endpoints)
 
 
 def _service_exited(service: ServiceState, event: Event, data: ServiceExited) -> ServiceState:

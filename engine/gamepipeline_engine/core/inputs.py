@@ -184,6 +184,7 @@ class ServiceRestartSeen(Input, frozen=True, kw_only=True):
     step: str
     restart_count: int
     exit_code: int | None
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 class ServiceGone(Input, frozen=True, kw_only=True):

@@ -38,7 +38,11 @@ def on_service_restart(state: PipelineState, observed: ServiceRestartSeen, now: 
     if observed.exit_code is not None:
         cause = diagnose_exit(observed.exit_code, oom_killed=False, log_tail=()).cause
     return ServiceRestarted(
-        step=step.id, restart_count=observed.restart_count, exit_code=observed.exit_code, cause=cause
+        step=step.id,
+        restart_count=observed.restart_count,
+        exit_code=observed.exit_code,
+        cause=cause,
+        endpoints=list(observed.endpoints) if observed.endpoints else None,
     )
 
 

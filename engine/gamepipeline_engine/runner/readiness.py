@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ from gamepipeline_engine.containers.port import ContainerView, DaemonError
 from gamepipeline_engine.core.inputs import ProbesExhausted, ServiceAnswered
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_events.spec.patterns import Pattern
 from gamepipeline_events.spec.resolved import Readiness
 from gamepipeline_events.times import moment
 
@@ -80,11 +80,11 @@ async def _http(desk: Desk, ready: Readiness, host: str, port: int) -> bool:
 
 
 def _log_question(ready: Readiness, pump: LogPump) -> Callable[[ContainerView], Awaitable[bool]]:
-    pattern = re.compile(ready.pattern)
+    pattern = Pattern(ready.pattern)
     seen = asyncio.Event()
 
     def look(line: str) -> None:
-        if pattern.search(line[:16_384]):
+        if not seen.is_set() and pattern.found_in(line):
             seen.set()
 
     pump.listen(look)

@@ -62,7 +62,12 @@ async def _record_restarts(desk: Desk, view: ContainerView) -> None:
     service = desk.step_state.service
     if service is not None and view.restart_count > service.restart_count:
         await desk.report(
-            ServiceRestartSeen(step=desk.step, restart_count=view.restart_count, exit_code=view.exit_code)
+            ServiceRestartSeen(
+                step=desk.step,
+                restart_count=view.restart_count,
+                exit_code=view.exit_code,
+                endpoints=view.endpoints,
+            )
         )
 
 

@@ -132,12 +132,16 @@ class ServiceReady(EventData, frozen=True, kw_only=True):
 
 
 class ServiceRestarted(EventData, frozen=True, kw_only=True):
-    """Docker restarted the service by its restart policy."""
+    """Docker restarted the service by its restart policy.
+
+    ``endpoints`` as they are now: ports that Docker chose may have changed; null: not known.
+    """
 
     step: str
     restart_count: int
     exit_code: int | None
     cause: str
+    endpoints: list[Endpoint] | None = None
 
 
 class ServiceExited(EventData, frozen=True, kw_only=True):

@@ -60,14 +60,28 @@ class Pattern:
             return False
         current = self._closure([self._first], at_start=True, at_end=not text)
         for place, char in enumerate(text, start=1):
-            reached = [
-                target
-                for state in current
-                if callable(test := self._states[state][0]) and test(char)
-                for target in self._states[state][1]
-            ]
-            current = self._closure(reached, at_start=False, at_end=place == len(text))
+            current = self._closure(self._after(current, char), at_start=False, at_end=place == len(text))
         return self._accept in current
+
+    def found_in(self, text: str) -> bool:
+        """Whether the pattern matches somewhere in the first ``MAX_TEXT`` characters of ``text``."""
+        text = text[:MAX_TEXT]
+        current = self._closure([self._first], at_start=True, at_end=not text)
+        for place, char in enumerate(text, start=1):
+            if self._accept in current:
+                return True
+            begin = [*self._after(current, char), self._first]
+            current = self._closure(begin, at_start=False, at_end=place == len(text))
+        return self._accept in current
+
+    def _after(self, states: set[int], char: str) -> list[int]:
+        """Where ``char`` leads from ``states``."""
+        return [
+            target
+            for state in states
+            if callable(test := self._states[state][0]) and test(char)
+            for target in self._states[state][1]
+        ]
 
     def _closure(self, states: list[int], *, at_start: bool, at_end: bool) -> set[int]:
         """``states`` and what they lead to without a character."""

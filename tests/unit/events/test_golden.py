@@ -91,7 +91,7 @@ def test_golden_without_a_field(path: Path) -> None:
     """No field of version 1 may be missing, but for ``partial``, which has a default."""
     _, wire = read(path)
     for field in list(wire["data"]):
-        if field == "partial":
+        if field == "partial" or (field == "endpoints" and "ServiceRestarted" in wire["type"]):
             continue
         less = {**wire, "data": {key: value for key, value in wire["data"].items() if key != field}}
         with pytest.raises(BadInput, match=field):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
+from gamepipeline_engine.cli.exits import CliError, Exit
 from gamepipeline_engine.cli.loop import end
 from gamepipeline_engine.cli.options import Settings
 from gamepipeline_engine.cli.output import note
@@ -13,6 +14,9 @@ from gamepipeline_engine.cli.running.background import ensure_engine, staying
 from gamepipeline_engine.cli.session import Session
 from gamepipeline_events import decode
 from gamepipeline_projections import PipelineState, evolve
+
+MOST_STARTS = 3
+"""Engines that are started in a row, for one that does not stay."""
 
 LOOK = 2.0
 """Seconds between looks whether an engine is there. The record of one that was killed stays a while."""
@@ -42,9 +46,14 @@ async def _follow(session: Session, state: PipelineState, done: Callable[[Pipeli
 
 async def _keep_engine(session: Session, settings: Settings) -> None:
     told = False
+    starts = 0
     while True:
         started = await ensure_engine(session, settings)
         if started is not None:
+            starts += 1
+            if starts > MOST_STARTS:
+                fix = f"see {started.log}; the request is stored, and carried out by the next engine that stays"
+                raise CliError(Exit.INFRASTRUCTURE, "the engine in the background ends again and again", fix)
             note(f"started an engine in the background, its log is {started.log}")
         if not session.embedded and not told and not await staying(session):
             note("waiting: no engine is connected; the request is stored")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from gamepipeline_events.catalog.names import CAUSES
 from gamepipeline_events.ids import is_id, is_name
 from gamepipeline_events.spec.checks.images import check_image
-from gamepipeline_events.spec.patterns import MAX_PATTERN, Pattern
+from gamepipeline_events.spec.patterns import Pattern
 from gamepipeline_events.values import OutOfRange, seconds, size
 
 MIN_MEMORY = 6 * 2**20
@@ -138,17 +138,6 @@ def check_address(value: object) -> None:
         raise OutOfRange("is not an IP address") from None
 
 
-def check_regex(value: object) -> None:
-    """A regular expression of bounded length."""
-    text = str(value)
-    if len(text) > MAX_PATTERN:
-        raise OutOfRange(f"is longer than {MAX_PATTERN} characters")
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as exc:
-        raise OutOfRange(f"is not a regular expression: {exc}") from None
-
-
 def check_pattern(value: object) -> None:
     """A regular expression that can be matched in linear time."""
     try:
@@ -180,7 +169,7 @@ FORMATS: dict[str, Callable[[object], None]] = {
     "image": check_image,
     "user": check_user,
     "address": check_address,
-    "regex": check_regex,
+    "regex": check_pattern,
     "pattern": check_pattern,
     "cause": check_cause,
     "platform": _pattern(
