@@ -9,12 +9,17 @@ OUTPUT_LIMIT = 32 * 1024
 
 
 def parse_outputs(raw: bytes) -> tuple[dict[str, str], list[str]]:
-    """``key=value`` lines → outputs, and what was wrong. A later line of a name wins."""
+    """``key=value`` lines → outputs, and what was wrong. A later line of a name wins.
+
+    A line ends with a line feed, with or without a carriage return, and with nothing else: a
+    character that Unicode calls a separator is part of the value, or values could smuggle lines in.
+    """
     problems = []
     if len(raw) > OUTPUT_LIMIT:
         return {}, [f"outputs are larger than {OUTPUT_LIMIT} bytes; none is taken"]
     outputs = {}
-    for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), start=1):
+    for number, written in enumerate(raw.decode("utf-8", "replace").split("\n"), start=1):
+        line = written.removesuffix("\r")
         if not line.strip():
             continue
         name, equals, value = line.partition("=")
