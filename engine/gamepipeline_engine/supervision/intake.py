@@ -69,7 +69,7 @@ class Intake:
             await self._duplicate(writer, command)
             return False
         if writer.state.phase == "pending":
-            problems = self.missing_values(writer)
+            problems = self.refusals(writer)
             if problems:
                 await writer.settle(Refuse(problems=problems), command.id)
         if writer.state.terminal:
@@ -88,11 +88,15 @@ class Intake:
             reason = "its engine is gone"
         return Claim(node=host.node, engine=host.instance, docker=host.docker, reason=reason)
 
-    def missing_values(self, writer: Writer) -> tuple[Problem, ...]:
-        """Names the pipeline lists that have no value on this node, all at once."""
+    def refusals(self, writer: Writer) -> tuple[Problem, ...]:
+        """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives."""
         spec = spec_of(writer.state)
         values = self._host.variables.resolve(spec.envs, spec.secrets)
         problems = []
+        most = self._host.config.limits.timeout.max
+        if writer.state.document.get("timeout") is not None and spec.timeout > most:
+            text = f"a timeout of {spec.timeout:g} s is more than node {self._host.node} allows ({most:g} s)"
+            problems.append(Problem(code="GP401", message=text, path=("timeout",), hint="see limits.timeout"))
         for kind, names in (("envs", spec.envs), ("secrets", spec.secrets)):
             for place, name in enumerate(names):
                 path: tuple[Any, ...] = (kind, place)
