@@ -2,7 +2,8 @@
 
 After an outage of NATS every presence record has expired, and every command is given out again at
 once. So an engine counts as gone only when this process has looked at the records for as long as
-they live, without a break in its connection, and never saw one of that engine meanwhile.
+they live, without a break in its connection, and never saw one of that engine meanwhile. Time in
+which it did not look counts for nothing: a process that was paused has missed everybody.
 """
 
 from __future__ import annotations
@@ -13,20 +14,27 @@ from gamepipeline_engine.presence import Record
 
 
 class Absence:
-    """What this process has seen of the others. ``now``: monotonic seconds; ``needed``: seconds of absence."""
+    """What this process has seen of the others.
 
-    def __init__(self, now: Callable[[], float], needed: float) -> None:
+    ``now``: monotonic seconds; ``needed``: seconds of absence; ``lives``: seconds that a record
+    lives. Between two looks further apart than that, one may have come and gone.
+    """
+
+    def __init__(self, now: Callable[[], float], needed: float, lives: float) -> None:
         self._now = now
         self._needed = needed
+        self._lives = lives
         self._watching_since: float | None = None
+        self._looked = 0.0
         self._seen: dict[str, float] = {}
         self._daemons: dict[str, float] = {}
 
-    def saw(self, records: Iterable[Record]) -> None:
-        """The records as they are now."""
+    def saw(self, records: Iterable[Record], asked: float) -> None:
+        """The answer to a look that began at ``asked``: who is missing was missing then, maybe not any more."""
         now = self._now()
-        if self._watching_since is None:
+        if self._watching_since is None or asked - self._looked >= self._lives:
             self._watching_since = now
+        self._looked = asked
         for record in records:
             self._seen[record.instance] = now
             self._daemons[record.docker] = now
@@ -46,4 +54,4 @@ class Absence:
     def _absent(self, last_seen: float | None) -> float:
         if self._watching_since is None:
             return -1.0
-        return self._now() - max(self._watching_since, last_seen or 0.0)
+        return self._looked - max(self._watching_since, last_seen or 0.0)

@@ -23,13 +23,14 @@ class Judgement:
         self._look_every = ack_wait / 10
         # A record that was seen at the last look may have expired right after it.
         needed = ack_wait / 2 + self._look_every
-        self._absence = Absence(lambda: asyncio.get_running_loop().time(), needed)
+        self._absence = Absence(_monotonic, needed, lives=ack_wait / 2)
 
     async def look_around(self) -> None:
         """See who is there, often enough that an absence is measured to a tenth of ``ack_wait``; for ever."""
         while True:
+            asked = _monotonic()
             try:
-                self._absence.saw(await self._presence.present())
+                self._absence.saw(await self._presence.present(), asked)
             except PresenceUnknown:
                 self._absence.lost_sight()
             await self._host.clock.sleep(self._look_every)
@@ -86,3 +87,7 @@ class Judgement:
             and not all(is_private(pool) for pool in one.pools)
             for one in await self._presence.present()
         )
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
