@@ -142,6 +142,7 @@ OWNERSHIP = [
     Mutation(
         "a word after the release", "released_is_silent", handed_over, forged(insert(ALERT, after="PipelineReleased"))
     ),
+    Mutation("a claim on another daemon", "one_daemon", handed_over, forged(edit("PipelineResumed", docker="OTHER"))),
     Mutation(
         "a start on another daemon", "one_daemon", handed_over, forged(edit("StepScheduled", "b", docker="OTHER"))
     ),

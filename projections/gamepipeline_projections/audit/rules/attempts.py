@@ -21,6 +21,7 @@ from gamepipeline_events.spec.resolved import RetryPolicy
 from gamepipeline_events.times import moment
 from gamepipeline_projections.audit.finding import Remark, Rule, at
 from gamepipeline_projections.audit.history import Entry, History, step_of
+from gamepipeline_projections.audit.rules.ordering import forbidden
 
 GROUP = "attempts and retries"
 
@@ -105,12 +106,14 @@ def _early(history: History) -> Iterator[Remark]:
 
 
 def _kept(history: History) -> Iterator[Remark]:
-    """A retry that was announced happens, or the pipeline is ending."""
+    """A retry that was announced happens, or something forbids it."""
     waiting: dict[str, Entry] = {}
     for entry, event in history.events:
         data = event.data
-        if isinstance(data, StepCanceled) and data.step in waiting and not history.is_ending(entry.before):
-            yield at(entry, f"step {data.step} waits for its retry and is canceled though nothing ends the pipeline")
+        if isinstance(data, StepCanceled) and data.step in waiting:
+            spec = history.step_spec(data.step)
+            if spec is not None and not history.is_ending(entry.before) and not forbidden(history, entry.before, spec):
+                yield at(entry, f"step {data.step} waits for its retry and is canceled though nothing forbids it")
         if isinstance(data, StepScheduled | StepCanceled | StepReset):
             waiting.pop(data.step, None)
         elif isinstance(data, StepFailed) and data.will_retry:
@@ -126,6 +129,8 @@ def _budget(history: History) -> Iterator[Remark]:
         if isinstance(data, StepReset):
             used[data.step, "failure"] = used[data.step, "error"] = 0
             continue
+        if data.cause == "node_lost":
+            continue  # to run again elsewhere is no second try
         used[data.step, data.kind] += data.will_retry
         spec = history.step_spec(data.step)
         limit = ERROR_BUDGET if data.kind == "error" else spec.retry.limit if spec is not None else None
@@ -176,11 +181,16 @@ RULES = (
     Rule("retry_announced", GROUP, "A new attempt needs a `StepFailed` with `will_retry`, or a reset.", _announced),
     Rule("retry_dated", GROUP, "`retry_at` is set exactly when `will_retry` is true.", _retry_time),
     Rule("retry_not_early", GROUP, "No attempt is scheduled before `retry_at`.", _early),
-    Rule("retry_kept", GROUP, "A retry that was announced happens, unless the pipeline is ending.", _kept),
+    Rule(
+        "retry_kept",
+        GROUP,
+        "A retry that was announced happens, unless the pipeline is ending or the step's `when` forbids it by now.",
+        _kept,
+    ),
     Rule(
         "retry_budget",
         GROUP,
-        "Retries stay within two budgets: the step's `limit` for failures, 5 for errors.",
+        "Retries stay within two budgets: the step's `limit` for failures, 5 for errors (a lost node uses up none).",
         _budget,
     ),
     Rule("retry_as_asked", GROUP, "A failure is tried again exactly when the step's `retry` says so.", _asked),

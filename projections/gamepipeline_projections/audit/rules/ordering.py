@@ -33,11 +33,7 @@ def _needs(history: History) -> Iterator[Remark]:
 def _condition(history: History) -> Iterator[Remark]:
     for entry, _, data in history.each(StepScheduled):
         spec = history.step_spec(data.step)
-        if spec is None:
-            continue
-        if spec.when == "on_failure" and not _any_failed(entry.before):
-            yield at(entry, f"step {data.step} is for failures, and no step has failed")
-        why = _hindrance(history, entry.before, spec)
+        why = forbidden(history, entry.before, spec) if spec is not None else ""
         if why:
             yield at(entry, f"step {data.step} is scheduled although {why}")
 
@@ -45,14 +41,8 @@ def _condition(history: History) -> Iterator[Remark]:
 def _skips(history: History) -> Iterator[Remark]:
     for entry, _, data in history.each(StepSkipped):
         spec = history.step_spec(data.step)
-        if spec is None:
-            continue
-        if spec.when == "always":
-            yield at(entry, f"step {data.step} is skipped, but it runs always")
-        elif spec.when == "on_failure" and _any_failed(entry.before):
-            yield at(entry, f"step {data.step} is skipped although a step failed")
-        elif spec.when == "on_success" and not _hindrance(history, entry.before, spec):
-            yield at(entry, f"step {data.step} is skipped although nothing speaks against it")
+        if spec is not None and not forbidden(history, entry.before, spec):
+            yield at(entry, f"step {data.step} is skipped although nothing forbids it to run ({spec.when})")
 
 
 def _parallel(history: History) -> Iterator[Remark]:
@@ -67,10 +57,12 @@ def _any_failed(state: PipelineState) -> bool:
     return any(one.phase == "failed" and not one.ignore_failure for one in state.steps.values())
 
 
-def _hindrance(history: History, state: PipelineState, spec: ResolvedStep) -> str:
-    """Why an ``on_success`` step must not run; empty for no reason, and for other steps."""
-    if spec.when != "on_success":
+def forbidden(history: History, state: PipelineState, spec: ResolvedStep) -> str:
+    """Why a step must not run by its ``when``; empty where nothing forbids it."""
+    if spec.when == "always":
         return ""
+    if spec.when == "on_failure":
+        return "" if _any_failed(state) else "it is for failures, and no step has failed"
     if history.is_ending(state):
         return "the pipeline is ending"
     for ancestor in _ancestors(history, spec):

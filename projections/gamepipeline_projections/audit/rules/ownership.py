@@ -11,14 +11,13 @@ from gamepipeline_events import (
     PipelineReleased,
     PipelineResumed,
     PipelineStarted,
-    StepFailed,
-    StepReset,
     StepScheduled,
     StepStarted,
     UnknownEvent,
 )
 from gamepipeline_projections.audit.finding import Remark, Rule, at
 from gamepipeline_projections.audit.history import Entry, History
+from gamepipeline_projections.state import PipelineState
 from gamepipeline_projections.transitions import ANYWHERE, SERVICE_EVENTS
 
 GROUP = "ownership"
@@ -107,15 +106,20 @@ def _released(history: History) -> Iterator[Remark]:
 
 
 def _daemon(history: History) -> Iterator[Remark]:
-    pinned = ""
+    docker = ""
     for entry, event in history.events:
         data = event.data
-        if isinstance(data, StepReset) or (isinstance(data, StepFailed) and data.cause == "node_lost"):
-            pinned = ""
-        elif isinstance(data, StepScheduled | StepStarted) and pinned and data.docker != pinned:
-            yield at(entry, f"{event.name} of step {data.step} on daemon {data.docker}; the pipeline is on {pinned}")
-        elif isinstance(data, StepStarted):
-            pinned = data.docker
+        if isinstance(data, PipelineResumed) and data.docker != docker and not _may_move(entry.before):
+            yield at(entry, f"PipelineResumed on daemon {data.docker}; the pipeline is on {docker}")
+        if isinstance(data, PipelineStarted | PipelineResumed):
+            docker = data.docker
+        elif isinstance(data, StepScheduled | StepStarted) and data.docker != docker:
+            yield at(entry, f"{event.name} of step {data.step} on daemon {data.docker}; its owner is on {docker}")
+
+
+def _may_move(state: PipelineState) -> bool:
+    """Nothing of it was ever scheduled, or its node is lost and that is on record."""
+    return ("node_lost", "") in state.alerts or not any(step.attempt for step in state.steps.values())
 
 
 RULES = (
@@ -131,5 +135,11 @@ RULES = (
     ),
     Rule("previous_engine", GROUP, "`PipelineResumed` names the engine that had the pipeline before.", _previous),
     Rule("released_is_silent", GROUP, "Who has released a pipeline writes nothing before the next claim.", _released),
-    Rule("one_daemon", GROUP, "After its first start a pipeline stays on its Docker daemon, until a reset.", _daemon),
+    Rule(
+        "one_daemon",
+        GROUP,
+        "Steps run on the owner's Docker daemon, and that is the same one from the first attempt on, unless the alert "
+        "`node_lost` says that it is away.",
+        _daemon,
+    ),
 )

@@ -47,7 +47,7 @@ def _ended(history: History) -> Iterator[tuple[Entry, str, int]]:
             started.add((data.step, data.attempt))
         elif isinstance(data, StepCompleted | StepFailed | StepCanceled):
             serves = isinstance(data, StepCompleted) and step_of(entry.before, data.step).kind == "service"
-            out_of_reach = isinstance(data, StepFailed) and data.cause == "node_lost"
+            out_of_reach = step_of(entry.before, data.step).docker != entry.before.docker
             if (data.step, data.attempt) in started and not serves and not out_of_reach:
                 started.discard((data.step, data.attempt))
                 yield entry, data.step, data.attempt
