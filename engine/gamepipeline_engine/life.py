@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from gamepipeline_engine.alerts.service import serve_alerts
 from gamepipeline_engine.broker.embedded import state_folder
 from gamepipeline_engine.clock import SystemClock, new_id
 from gamepipeline_engine.config import Config
@@ -65,10 +66,12 @@ class Life:
     def __init__(self, choices: Choices, opened: Connections, host: Host) -> None:
         self.opened = opened
         self.host = host
+        self._presence = KeyValuePresence(opened.nats, opened.topology.nodes, _record(choices, host))
+        self._alerts = not choices.private
         self.supervisor = Supervisor(
             host,
             queue=opened.queue,
-            presence=KeyValuePresence(opened.nats, opened.topology.nodes, _record(choices, host)),
+            presence=self._presence,
             subjects=opened.topology.subjects,
             pools=choices.pools,
             capacity=choices.config.node.capacity,
@@ -112,8 +115,16 @@ class Life:
                 group.create_task(self.supervisor.serve(ready))
                 if self._reconciler is not None:
                     group.create_task(self._reconciler.serve())
+                if self._alerts:
+                    group.create_task(self._serve_alerts())
         except BaseExceptionGroup as exc:
             raise _first(exc) from exc
+
+    async def _serve_alerts(self) -> None:
+        opened = self.opened
+        await serve_alerts(
+            self.host, nats=opened.nats, topology=opened.topology, queue=opened.queue, presence=self._presence
+        )
 
     async def end(self, *, release: bool) -> None:
         """Let go of every pipeline (with ``release``, on record) and close all connections; containers stay."""

@@ -1,4 +1,4 @@
-"""The durable pull consumers of the command stream.
+"""The durable pull consumers: of the command stream, and of the alerts among the events.
 
 A message is *held* while its pipeline runs (``in_progress`` well inside ``ack_wait``) and is
 delivered again, without end, to somebody else when the holder is silent: what to do with a command
@@ -20,6 +20,9 @@ from gamepipeline_engine.broker.streams import StreamOptions, Topology
 
 CANCEL = "cancel"
 STOP = "stop"
+
+ALERTS_AT_ONCE = 500
+"""Alerts that one engine holds at most for a webhook."""
 
 _ALREADY_EXISTS = {10013, 10148}
 
@@ -45,16 +48,34 @@ def stop_consumer(topology: Topology, options: StreamOptions) -> ConsumerConfig:
     return _consumer(STOP, topology.subjects.commands_of(STOP), options, None)
 
 
-async def ensure_consumer(js: JetStreamContext, topology: Topology, config: ConsumerConfig) -> ConsumerInfo:
-    """Create ``config`` on the command stream if it is missing, compare it if it is there.
+def alerts_consumer(topology: Topology, name: str, ack_wait: float) -> ConsumerConfig:
+    """Consumer ``name`` on the events stream: the alerts from its creation on, for one webhook."""
+    return ConsumerConfig(
+        name=name,
+        durable_name=name,
+        filter_subject=topology.subjects.events_of_type("AlertRaised"),
+        deliver_policy=DeliverPolicy.NEW,
+        replay_policy=ReplayPolicy.INSTANT,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ack_wait,
+        max_deliver=-1,
+        max_ack_pending=ALERTS_AT_ONCE,
+    )
+
+
+async def ensure_consumer(
+    js: JetStreamContext, topology: Topology, config: ConsumerConfig, *, stream: str | None = None
+) -> ConsumerInfo:
+    """Create ``config`` on ``stream`` (default: the commands) if it is missing, compare it if it is there.
 
     Raises StreamMismatch (nothing is changed) or ProvisioningFailed. nats-py's ``add_consumer``
     would change an existing consumer: a create request says that it shall not.
     """
     name = str(config.durable_name)
-    label = f"{topology.commands}/{name}"
-    subject = f"$JS.API.CONSUMER.CREATE.{topology.commands}.{name}.{config.filter_subject}"
-    request = {"stream_name": topology.commands, "config": config.as_dict(), "action": "create"}
+    stream = stream or topology.commands
+    label = f"{stream}/{name}"
+    subject = f"$JS.API.CONSUMER.CREATE.{stream}.{name}.{config.filter_subject}"
+    request = {"stream_name": stream, "config": config.as_dict(), "action": "create"}
     try:
         response = await js._api_request(subject, json.dumps(request).encode(), timeout=5)  # noqa: SLF001
         info: ConsumerInfo = ConsumerInfo.from_response(response)
@@ -62,12 +83,12 @@ async def ensure_consumer(js: JetStreamContext, topology: Topology, config: Cons
         if error.err_code not in _ALREADY_EXISTS:
             fix = "see the log of nats-server"
             raise ProvisioningFailed(label, str(error.description or error), error.err_code, fix) from error
-        info = await js.consumer_info(topology.commands, name)
+        info = await js.consumer_info(stream, name)
     except nats.errors.TimeoutError as error:
         fix = "see that a majority of the cluster is up and that this user may create consumers"
         raise ProvisioningFailed(label, "JetStream gave no answer", None, fix) from error
     if differences := consumer_differences(config, info.config):
-        fix = f"give all engines the same [timing], or set it back with `nats consumer edit {topology.commands} {name}`"
+        fix = f"give all engines the same [timing], or set it back with `nats consumer edit {stream} {name}`"
         raise StreamMismatch(label, differences, fix)
     return info
 

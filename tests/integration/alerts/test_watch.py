@@ -1,0 +1,464 @@
+"""Looking for what does not happen, on a stream in memory and on a real one, under a clock that tests turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from gamepipeline_engine.alerts.watch.disk import Fill, fill_of
+from gamepipeline_engine.alerts.watch.stalls import StallWatch
+from gamepipeline_engine.clock import new_id
+from gamepipeline_engine.commands.queue_port import CommandQueue, QueueUnavailable
+from gamepipeline_engine.config import Config
+from gamepipeline_engine.containers.fake import ManualClock
+from gamepipeline_engine.containers.names import PIPELINE, STEP
+from gamepipeline_engine.containers.port import Containers, ContainerView, DaemonUnreachable
+from gamepipeline_engine.presence import Presence, PresenceUnknown, Record
+from gamepipeline_engine.runner import Host
+from gamepipeline_engine.runner.probes import NetworkProber
+from gamepipeline_engine.variables import NodeVariables
+from gamepipeline_events import AlertRaised, Event, decode, encode
+from gamepipeline_events.subjects import CommandSubject
+from tests.support.histories import BEGIN, DOCKER, ENGINE, NODE, Story, pipeline, service, step
+from tests.support.journals import Rig, jetstream_rig, memory_rig
+from tests.support.journals import new_id as unique
+from tests.support.nats import NatsServer
+
+BOUND = 600.0
+
+
+class Views:
+    """A daemon on which the containers in ``alive`` run; None: it does not answer."""
+
+    def __init__(self) -> None:
+        self.alive: set[tuple[str, str]] | None = set()
+
+    async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
+        """See Containers."""
+        if self.alive is None:
+            raise DaemonUnreachable("find", "", "silence")
+        return [_view(*one) for one in self.alive]
+
+
+def _view(pipeline_id: str, step_id: str) -> ContainerView:
+    return ContainerView(
+        id="c",
+        name="n",
+        state="running",
+        labels={PIPELINE: pipeline_id, STEP: step_id},
+        image_id="",
+        created_at="",
+        started_at=None,
+        finished_at=None,
+        exit_code=None,
+        oom_killed=False,
+        error="",
+        restart_count=0,
+        health=None,
+        addresses=(),
+        endpoints=(),
+    )
+
+
+@dataclass
+class People:
+    """Who is there; None: nobody knows. And what waits in the queue; None: it does not answer."""
+
+    records: list[Record] | None = field(default_factory=list)
+    commands: list[CommandSubject] | None = field(default_factory=list)
+
+    async def present(self) -> list[Record]:
+        """See Presence."""
+        if self.records is None:
+            raise PresenceUnknown("away")
+        return self.records
+
+    async def waiting(self) -> list[CommandSubject]:
+        """See CommandQueue."""
+        if self.commands is None:
+            raise QueueUnavailable("away")
+        return self.commands
+
+
+class Bench:
+    """A stream, a clock, and the watches of engines on it."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.clock = ManualClock(BEGIN)
+        self.people = People()
+        self.daemon = Views()
+        self.fill: Fill | None = None
+        self.watch = self.another()
+
+    def another(self, docker: str = DOCKER) -> StallWatch:
+        """The watch of another engine."""
+        host = Host(
+            realm="01JDREALM00000000000000000",
+            node="watcher",
+            instance=new_id(),
+            docker=docker,
+            config=Config().named("watcher"),
+            journal=self.rig.journal,
+            logs=self.rig.logs,
+            containers=cast("Containers", self.daemon),
+            clock=self.clock,
+            prober=NetworkProber(),
+            new_id=new_id,
+            variables=NodeVariables([]),
+            policy=Config().policy,
+        )
+
+        async def fill() -> Fill | None:
+            return self.fill
+
+        return StallWatch(
+            host,
+            queue=cast("CommandQueue", self.people),
+            presence=cast("Presence", self.people),
+            subjects=self.rig.subjects,
+            fill=fill,
+            seconds=lambda: self.clock.now().timestamp(),
+        )
+
+    def story(self, document: dict[str, Any] | None = None) -> Story:
+        """A pipeline that begins now."""
+        story = Story(document, pipeline_id=unique(), empty=True)
+        story.now = self.clock.now()
+        return story.then(story.submission())
+
+    async def tell(self, story: Story) -> str:
+        """Store what of the story is not stored yet; its pipeline's id. The clock is then at its end."""
+        known = len(await self.events(story.state.id))
+        for payload in story.payloads[known:]:
+            await self.rig.store(decode(payload), payload)
+        if story.now > self.clock.now():
+            await self.pass_(until=story)
+        return story.state.id
+
+    async def pass_(self, seconds: float = 0.0, *, until: Story | None = None) -> None:
+        """Time goes by."""
+        await self.clock.advance((until.now - self.clock.now()).total_seconds() if until else seconds)
+
+    async def events(self, pipeline_id: str) -> list[Event]:
+        """The history."""
+        return [decode(record.payload, sequence=record.sequence) async for record in self.rig.journal.read(pipeline_id)]
+
+    async def alerts(self, pipeline_id: str) -> list[AlertRaised]:
+        """The alerts in the history."""
+        return [event.data for event in await self.events(pipeline_id) if isinstance(event.data, AlertRaised)]
+
+    def engine(self, *, instance: str = ENGINE, docker: str = DOCKER, pools: tuple[str, ...] = ("default",)) -> Record:
+        """A record of an engine."""
+        return Record(instance=instance, node=NODE, docker=docker, pools=pools, daemon=True)
+
+
+@asynccontextmanager
+async def _rig(kind: str, server: NatsServer) -> AsyncIterator[Rig]:
+    if kind == "memory":
+        async with memory_rig() as memory:
+            yield memory
+    else:
+        async with jetstream_rig(server.url) as jetstream:
+            yield jetstream
+
+
+@pytest.fixture(params=["memory", "jetstream"])
+async def bench(request: pytest.FixtureRequest, nats_server: NatsServer) -> AsyncIterator[Bench]:
+    """See Bench."""
+    async with _rig(request.param, nats_server) as rig:
+        yield Bench(rig)
+
+
+# --- pipelines that stand still ----------------------------------------------------------------------------
+
+
+async def test_a_pipeline_that_stands_still_is_said_once(bench: Bench) -> None:
+    """Looking again, looking from another engine, looking after a restart: there is one alert, and it says who acts."""
+    bench.people.records = [bench.engine()]
+    pipeline_id = await bench.tell(bench.story().started().scheduled("a"))
+    await bench.watch.look()
+    await bench.pass_(BOUND - 1)
+    await bench.watch.look()
+    assert await bench.alerts(pipeline_id) == []
+    await bench.pass_(1)
+    await asyncio.gather(bench.watch.look(), bench.another().look(), bench.another().look())
+    await bench.pass_(BOUND * 2)
+    await bench.watch.look()
+    await bench.another().look()
+    (alert,) = await bench.alerts(pipeline_id)
+    assert alert.alert == "pipeline_stalled"
+    assert alert.details["last_event"] == "StepScheduled"
+    assert f"engine {ENGINE} on node {NODE}" in alert.details["act"]
+
+
+async def test_the_alert_has_no_epoch_and_a_place_in_the_chain(bench: Bench) -> None:
+    """It is nobody's who owns the pipeline: dense number, hash of the event before, no epoch, no engine."""
+    pipeline_id = await bench.tell(bench.story().started())
+    await bench.pass_(BOUND)
+    await bench.watch.look()
+    *_, last, alert = await bench.events(pipeline_id)
+    assert (alert.seq, alert.prev_hash) == (last.seq + 1, last.hash)
+    assert (alert.epoch, alert.engine) == (None, None)
+
+
+async def test_an_event_meanwhile_begins_the_wait_anew(bench: Bench) -> None:
+    """The bound counts from the last event, whoever appended it."""
+    story = bench.story().started().scheduled("a")
+    pipeline_id = await bench.tell(story)
+    await bench.watch.look()
+    story.wait(BOUND - 10).step_started("a")
+    await bench.tell(story)
+    await bench.watch.look()
+    await bench.pass_(BOUND - 1)
+    await bench.watch.look()
+    assert await bench.alerts(pipeline_id) == []
+    await bench.pass_(1)
+    await bench.watch.look()
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+async def test_a_container_that_runs_is_progress(bench: Bench) -> None:
+    """A long step is left alone for as long as its container lives, and not longer."""
+    bench.daemon.alive = set()
+    pipeline_id = await bench.tell(bench.story().started().running("a"))
+    bench.daemon.alive = {(pipeline_id, "a")}
+    await bench.pass_(BOUND * 20)
+    await bench.watch.look()
+    assert await bench.alerts(pipeline_id) == []
+    bench.daemon.alive = {("another", "a")}
+    await bench.watch.look()
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+async def test_a_service_that_is_ready_is_none(bench: Bench) -> None:
+    """A service that runs on while its pipeline waits for another step says nothing about that step."""
+    story = bench.story(pipeline(service("s"), step("a"))).started().serving("s").scheduled("a")
+    pipeline_id = await bench.tell(story)
+    bench.daemon.alive = {(pipeline_id, "s")}
+    await bench.pass_(BOUND)
+    await bench.watch.look()
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+async def test_what_cannot_be_seen_is_not_called_dead(bench: Bench) -> None:
+    """A daemon that does not answer, a daemon elsewhere whose engine lives: no alert."""
+    pipeline_id = await bench.tell(bench.story().started().running("a"))
+    bench.daemon.alive = None
+    await bench.pass_(BOUND)
+    await bench.watch.look()
+    elsewhere = bench.another(docker="OTHER")
+    bench.people.records = [bench.engine()]
+    await elsewhere.look()
+    assert await bench.alerts(pipeline_id) == []
+
+
+async def test_a_daemon_without_an_engine_counts_after_the_bound(bench: Bench) -> None:
+    """Nobody near the pipeline for as long as the bound, watched all the time: then it stands still."""
+    pipeline_id = await bench.tell(bench.story().started().running("a"))
+    elsewhere = bench.another(docker="OTHER")
+    bench.people.records = [bench.engine(docker="OTHER", instance="X")]
+    await bench.pass_(BOUND * 3)
+    await elsewhere.look()  # it has just begun to watch
+    bench.people.records = None
+    await bench.pass_(BOUND / 2)
+    await elsewhere.look()  # it has lost sight: what it saw before is void
+    bench.people.records = [bench.engine(docker="OTHER", instance="X")]
+    await elsewhere.look()
+    await bench.pass_(BOUND - 1)
+    await elsewhere.look()
+    assert await bench.alerts(pipeline_id) == []
+    await bench.pass_(1)
+    await elsewhere.look()
+    (alert,) = await bench.alerts(pipeline_id)
+    assert "no engine has taken it over" in alert.details["act"]
+
+
+async def test_an_image_that_is_being_fetched_is_progress(bench: Bench) -> None:
+    """Progress messages are no events, and yet a sign of life, for one bound each."""
+    pipeline_id = await bench.tell(bench.story().started().scheduled("a"))
+    await bench.pass_(BOUND)
+    bench.watch.progressed(pipeline_id)
+    await bench.watch.look()
+    await bench.pass_(BOUND - 1)
+    await bench.watch.look()
+    assert await bench.alerts(pipeline_id) == []
+    await bench.pass_(1)
+    await bench.watch.look()
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+async def test_a_back_off_is_no_stall(bench: Bench) -> None:
+    """A retry that is due in an hour keeps the watch quiet for an hour."""
+    pipeline_id = await bench.tell(bench.story().started().backing_off("a", 3600))
+    await bench.pass_(3000)
+    await bench.watch.look()
+    assert await bench.alerts(pipeline_id) == []
+    await bench.pass_(600)
+    await bench.watch.look()
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+async def test_what_has_ended_is_of_no_interest(bench: Bench) -> None:
+    """Finished, rejected or canceled, before the watch began or while it looked: no alert, however old."""
+    early = await bench.tell(bench.story().started().completed("a").pipeline_completed())
+    late = bench.story().started().failed("a")
+    rejected = await bench.tell(bench.story().rejected())
+    await bench.tell(late)
+    await bench.watch.look()
+    await bench.tell(late.pipeline_failed("a"))
+    await bench.pass_(BOUND * 2)
+    await bench.watch.look()
+    for pipeline_id in (early, rejected, late.state.id):
+        assert await bench.alerts(pipeline_id) == []
+
+
+async def test_a_run_that_is_gone_tells_how_to_go_on(bench: Bench) -> None:
+    """Of a private pool nobody else serves: who was at the terminal has to resume or cancel."""
+    story = Story(pipeline_id=unique(), empty=True)
+    story.now = bench.clock.now()
+    story.then(msgspec.structs.replace(story.submission(), pool="run-01jd-own")).started()
+    pipeline_id = await bench.tell(story)
+    await bench.pass_(BOUND)
+    await bench.watch.look()
+    (alert,) = await bench.alerts(pipeline_id)
+    assert f"gamepipeline run --resume {pipeline_id}" in alert.details["act"]
+
+
+async def test_a_history_that_cannot_be_read_concerns_one_pipeline(bench: Bench) -> None:
+    """A broken history is logged, and the others are looked at."""
+    broken, whole = bench.story().started(), bench.story().started()
+    await bench.tell(broken)
+    forged = broken.event(AlertRaised(severity="warning", alert="x", summary="", details={}), prev_hash="0" * 64)
+    await bench.rig.store(forged, encode(forged))
+    pipeline_id = await bench.tell(whole)
+    await bench.pass_(BOUND)
+    with capture_logs() as logs:
+        await bench.watch.look()
+    assert any(one["event"] == "history cannot be judged" for one in logs)
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+async def test_a_stream_that_is_away_is_looked_at_later(bench: Bench) -> None:
+    """Nothing is known, nothing is raised, nothing breaks; the next look finds it."""
+    pipeline_id = await bench.tell(bench.story().started())
+    await bench.pass_(BOUND)
+    await bench.rig.away()
+    await bench.watch.look()
+    await bench.rig.back()
+    await bench.watch.look()
+    assert len(await bench.alerts(pipeline_id)) == 1
+
+
+# --- pools nobody serves -----------------------------------------------------------------------------------
+
+
+async def test_a_pipeline_that_waits_in_an_unserved_pool(bench: Bench) -> None:
+    """Recorded and not started, its pool unserved for the bound: one alert, and no second one for the stall."""
+    pipeline_id = await bench.tell(bench.story())
+    bench.people.commands = [CommandSubject("execute", pipeline_id, "default")]
+    bench.people.records = [bench.engine(pools=("gpu",))]
+    await bench.watch.look()
+    await bench.pass_(BOUND)
+    await bench.watch.look()
+    await bench.pass_(BOUND * 3)
+    await bench.watch.look()
+    (alert,) = await bench.alerts(pipeline_id)
+    assert (alert.alert, alert.details["pool"]) == ("unserved_pool", "default")
+
+
+async def test_a_served_pool_is_only_slow(bench: Bench) -> None:
+    """With an engine there, a command that waits for a place raises nothing about its pool."""
+    bench.people.commands = [CommandSubject("execute", "not-yet", "default")]
+    bench.people.records = [bench.engine()]
+    with capture_logs() as logs:
+        await bench.watch.look()
+        await bench.pass_(BOUND * 2)
+        await bench.watch.look()
+    assert logs == []
+
+
+async def test_a_command_without_a_history_is_said_in_the_log(bench: Bench) -> None:
+    """Before its first event a pipeline has no history to put an alert in: the engine's log says it, once."""
+    bench.people.commands = [CommandSubject("execute", "never-fetched", "gpu")]
+    with capture_logs() as logs:
+        for _ in range(4):
+            await bench.watch.look()
+            await bench.pass_(BOUND)
+    said = [one for one in logs if one["event"] == "no engine serves a pool"]
+    assert [(one["pool"], one["pipeline"]) for one in said] == [("gpu", "never-fetched")]
+    assert await bench.events("never-fetched") == []
+
+
+async def test_a_queue_that_does_not_answer(bench: Bench) -> None:
+    """The look ends there and is made again."""
+    bench.people.commands = None
+    with capture_logs() as logs:
+        await bench.watch.look()
+    assert [one["event"] for one in logs] == ["no look for what stands still"]
+
+
+# --- a stream that fills up --------------------------------------------------------------------------------
+
+
+async def test_a_stream_that_is_nearly_full_is_said_once(bench: Bench) -> None:
+    """In the history of the oldest pipeline that has not ended; again only when the limit is another one."""
+    first, second = await bench.tell(bench.story().started()), await bench.tell(bench.story().started())
+    bench.fill = Fill("EVENTS", 89, 100)
+    await bench.watch.look()
+    assert await bench.alerts(first) == []
+    bench.fill = Fill("EVENTS", 90, 100)
+    for watch in (bench.watch, bench.watch, bench.another()):
+        await watch.look()
+    assert [one.alert for one in await bench.alerts(first)] == ["disk_full"]
+    assert await bench.alerts(second) == []
+    bench.fill = Fill("EVENTS", 190, 200)
+    await bench.watch.look()
+    await bench.another().look()
+    assert len(await bench.alerts(first)) == 1
+    assert [one.details["max_bytes"] for one in await bench.alerts(second)] == [200]
+
+
+async def test_a_full_stream_without_a_pipeline_is_said_in_the_log(bench: Bench) -> None:
+    """Where nothing runs there is no history: the log says it once, and the next pipeline carries the alert."""
+    bench.fill = Fill("EVENTS", 95, 100)
+    with capture_logs() as logs:
+        await bench.watch.look()
+        await bench.watch.look()
+    assert [one["event"] for one in logs] == ["a stream is nearly full"]
+    pipeline_id = await bench.tell(bench.story())
+    await bench.watch.look()
+    assert [one.alert for one in await bench.alerts(pipeline_id)] == ["disk_full"]
+
+
+async def test_a_real_stream_says_how_full_it_is(nats_server: NatsServer) -> None:
+    """Bytes and limit come from the server; without an answer nothing is known."""
+    async with jetstream_rig(nats_server.url) as rig:
+        found = await fill_of(rig.direct, rig.topology.events)
+        assert found == Fill(rig.topology.events, 0, 256 * 1024 * 1024)
+        assert await fill_of(rig.direct, "NO_SUCH_STREAM") is None
+
+
+# --- the loop ----------------------------------------------------------------------------------------------
+
+
+async def test_it_looks_again_and_again(nats_server: NatsServer) -> None:
+    """Every half minute, and an unforeseen error of one look does not end the next."""
+    async with memory_rig() as rig:
+        bench = Bench(rig)
+        pipeline_id = await bench.tell(bench.story().started())
+        bench.people.records = cast("list[Record]", 5)  # nobody foresees that
+        serving = asyncio.ensure_future(bench.watch.serve())  # noqa: TID251 - ends below
+        await bench.clock.settle()
+        bench.people.records = []
+        await bench.pass_(BOUND + 31)
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert len(await bench.alerts(pipeline_id)) == 1
