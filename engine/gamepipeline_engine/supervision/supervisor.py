@@ -197,15 +197,14 @@ class Supervisor:
 
     async def _try_to_run(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
         pipeline_id = self._subjects.parse_command(delivery.subject).pipeline_id
-        known = self._runs.get(pipeline_id)
-        if known is not None:
-            known.delivery = delivery  # redelivered to its owner: only the handle is new
+        if self._only_renews(delivery, pipeline_id):
             return
         writer = Writer(self._host, pipeline_id)
         await writer.catch_up()
-        known = self._runs.get(pipeline_id)  # a look round may have taken it up meanwhile
-        if known is not None:
-            known.delivery = delivery
+        if self._only_renews(delivery, pipeline_id):  # a look round may have taken it up meanwhile
+            return
+        if pipeline_id in self._runs or self._intake.is_another(delivery, writer.state):
+            await self._answer(delivery, writer)
             return
         owned = writer.state.phase in ACTIVE and not self._judgement.may_take(writer.state)
         if owned and not await self._judgement.replaces_lost_node(writer):
@@ -220,6 +219,22 @@ class Supervisor:
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
+
+    def _only_renews(self, delivery: Delivery, pipeline_id: str) -> bool:
+        """Whether it is the command of a pipeline that runs here, given out again: then only the handle is new."""
+        known = self._runs.get(pipeline_id)
+        if known is None or known.watching or not known.is_for(delivery):
+            return False
+        known.delivery = delivery
+        return True
+
+    async def _answer(self, delivery: Delivery, writer: Writer) -> None:
+        """A command for a pipeline that another one has begun, or that is over."""
+        if writer.state.phase == "none":  # the other one is on its way into the stream
+            await delivery.nak(GIVE_BACK)
+            return
+        await self._intake.answer(delivery, writer)
+        await delivery.ack()
 
     async def _drive(self, run: Run, group: asyncio.TaskGroup) -> None:
         """Run to the end, ack, and leave a watch behind where services stay."""
@@ -308,22 +323,30 @@ class Supervisor:
         run.task = task if watching else None
 
     async def resume(self, pipeline_id: str) -> bool:
-        """Take up a pipeline by name, also a bound one. False: it is not for this process to take."""
+        """Take up a pipeline by name, also a bound one. False: it is not for this process to take.
+
+        Waits for as long as it takes to tell that its former process is gone.
+        """
         assert self._group is not None  # noqa: S101 - set before serve() says ready
+        give_up = asyncio.get_running_loop().time() + self._host.config.timing.ack_wait
         writer = Writer(self._host, pipeline_id)
-        await writer.catch_up()
-        state = writer.state
-        if state.phase not in ACTIVE or state.docker != self._host.docker or not self._judgement.may_take(state):
-            return False
-        self._adopt(writer, self._group, watching=False)
-        return True
+        while True:
+            await writer.catch_up()
+            state = writer.state
+            if state.phase not in ACTIVE or state.docker != self._host.docker:
+                return False
+            if self._judgement.may_take(state):
+                self._adopt(writer, self._group, watching=False)
+                return True
+            if asyncio.get_running_loop().time() > give_up:
+                return False
+            await self._host.clock.sleep(0.5)
 
     async def _resume(self, run: Run, group: asyncio.TaskGroup) -> None:
         """Go on where the last owner stopped, beyond capacity: its containers run already."""
         pipeline_id = run.writer.state.id
         try:
-            await run.writer.settle(self._intake.claim(run.writer.state))
-            if run.writer.epoch is not None:
+            if await self._intake.take(run.writer):
                 await self._drive(run, group)
         except (Fenced, JournalError) as exc:
             log.warning("pipeline let go", pipeline=pipeline_id, why=str(exc))
