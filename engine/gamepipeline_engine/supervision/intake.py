@@ -15,7 +15,7 @@ from gamepipeline_events import BadInput, Execute, Problem, Subjects
 from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.hash import spec_hash
-from gamepipeline_projections.state import PipelineState
+from gamepipeline_projections.state import ACTIVE, PipelineState
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +62,9 @@ class Intake:
         subject = self._subjects.parse_command(delivery.subject)
         command = read_execute(delivery.payload)
         await writer.catch_up()
-        state = writer.state
-        if state.phase == "none":
+        if writer.state.phase == "none":
             await writer.settle(submission(command, subject.pool or "", delivery.sequence), command.id)
-        elif state.command_seq != delivery.sequence:
+        if self.is_another(delivery, writer.state):
             await self._duplicate(writer, command)
             return False
         if writer.state.phase == "pending":
@@ -74,8 +73,27 @@ class Intake:
                 await writer.settle(Refuse(problems=problems), command.id)
         if writer.state.terminal:
             return False
-        await writer.settle(self.claim(writer.state), command.id)
-        return writer.epoch is not None and not writer.state.terminal
+        return await self.take(writer, command.id)
+
+    async def take(self, writer: Writer, causation: str | None = None) -> bool:
+        """Claim the pipeline. True: this process owns it now."""
+        await writer.settle(self.claim(writer.state), causation)
+        state = writer.state
+        if writer.epoch is None and state.engine == self._host.instance and state.phase in ACTIVE:
+            # It is ours already: its run ended here by an error nobody foresaw, and begins anew.
+            writer.epoch = state.epoch
+        return writer.epoch is not None and state.phase in ACTIVE
+
+    @staticmethod
+    def is_another(delivery: Delivery, state: PipelineState) -> bool:
+        """Whether the pipeline was begun by another command than this one."""
+        return state.phase != "none" and state.command_seq != delivery.sequence
+
+    async def answer(self, delivery: Delivery, writer: Writer) -> None:
+        """A command for a pipeline that exists: what it asks for has happened, or is refused on record."""
+        command = read_execute(delivery.payload)
+        if self.is_another(delivery, writer.state):
+            await self._duplicate(writer, command)
 
     def claim(self, state: PipelineState) -> Claim:
         """This process wants the pipeline."""

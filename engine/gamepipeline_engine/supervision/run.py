@@ -20,6 +20,11 @@ class Run:
         self.task: asyncio.Task[None] | None = None
         """The watch of its services."""
 
+    def is_for(self, delivery: Delivery) -> bool:
+        """Whether it is the pipeline's own command, not a second one under the same id."""
+        own = self.writer.state.command_seq or (self.delivery.sequence if self.delivery is not None else 0)
+        return delivery.sequence == own
+
     async def beat(self) -> None:
         """Look for what others appended, then renew the hold: in this order, and only while the epoch is ours."""
         try:
