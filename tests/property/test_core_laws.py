@@ -51,7 +51,7 @@ from tests.support.worlds import NUMBERS, Moment, World, documents
 Document = dict[str, Any]
 Numbers = list[int]
 
-law = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+law = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 UNDER_WAY = {"scheduled", "running", "stopping"}
 
 

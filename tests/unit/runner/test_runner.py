@@ -484,3 +484,63 @@ def test_a_log_beyond_its_limit() -> None:
         assert closed.lines + truncated.dropped_lines == 100
 
     play(main())
+
+
+# --- what nobody foresaw ---------------------------------------------------------------------------------
+
+
+def test_an_error_that_nobody_foresaw_is_an_error_of_the_engine() -> None:
+    """A bug in an action becomes a failed attempt with its name, tried again from the budget of errors."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        original, calls = engine.containers.prepare, 0
+
+        async def broken(*args: Any, **more: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise ZeroDivisionError("a bug")
+            await original(*args, **more)
+
+        engine.containers.prepare = broken  # type: ignore[method-assign]
+        async with engine.serving():
+            status = await engine.run(pipeline(does("a", "echo fine")))
+            assert (status.status, status.steps[0].attempt) == ("completed", 2)
+            failed = next(one.data for one in await engine.events() if isinstance(one.data, StepFailed))
+            assert (failed.cause, failed.kind, failed.message) == (
+                "engine_error",
+                "error",
+                "ZeroDivisionError: a bug",
+            )
+
+    play(main())
+
+
+def test_a_value_that_cannot_be_filled_in() -> None:
+    """An output that the step before did not write fails the step as template_error, without a container."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        steps = (does("a", "true"), does("b", 'echo "${{ steps.a.outputs.missing }}"'))
+        async with engine.serving():
+            status = await engine.run(pipeline(*steps))
+            assert (status.status, status.steps[1].cause) == ("failed", "template_error")
+            assert "gp-p1.b.1" not in engine.world.daemon.starts
+
+    play(main())
+
+
+def test_outputs_that_are_too_large() -> None:
+    """None is taken, the log says why, and the step itself has succeeded."""
+
+    async def main() -> None:
+        script = FakeScript(files={"/workspace/.gamepipeline/a.1.out": b"a=" + b"x" * 40_000})
+        engine = EngineOnFakes(scripts={"a": script})
+        async with engine.serving():
+            status = await engine.run(pipeline(does("a", "anything")))
+            assert (status.status, status.steps[0].outputs) == ("completed", {})
+            faults = [one.data for one in await engine.log_events() if isinstance(one.data, ErrorLog)]
+            assert any("larger than" in one.message for one in faults)
+
+    play(main())
