@@ -14,6 +14,8 @@ MEANING = {
     "node.name": "name of the node; default: the host's name, made a legal id",
     "node.pools": "pools it serves; its own name is always one more",
     "node.capacity": "pipelines at once; ready services are not counted",
+    "node.subnets": "private range that networks of pipelines are cut from once Docker's own pools are used up; "
+    "empty: none",
     "nats.url": "address of NATS, several separated by commas; neither this nor `context`: a server of its own",
     "nats.context": "name of a context of the `nats` CLI",
     "nats.creds": "file with credentials",

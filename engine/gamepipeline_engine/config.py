@@ -21,6 +21,8 @@ import msgspec
 from gamepipeline_engine.assembly.context import ContainerDefaults
 from gamepipeline_engine.config_decode import decode_config
 from gamepipeline_engine.config_values import Seconds
+from gamepipeline_engine.containers.subnets import DEFAULT as DEFAULT_SUBNETS
+from gamepipeline_engine.containers.subnets import parse_range
 from gamepipeline_engine.policy.model import Limits, Policy
 from gamepipeline_events.errors import GamePipelineError
 from gamepipeline_events.ids import is_id
@@ -43,6 +45,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     name: str = ""  # empty only before the host name is filled in
     pools: tuple[str, ...] = ("default",)
     capacity: int = 4
+    subnets: str = DEFAULT_SUBNETS
 
     def __post_init__(self) -> None:
         for value in (self.name, *self.pools):
@@ -50,6 +53,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 raise ValueError(f"'{value[:80]}' is no legal id: up to 64 letters, digits, '_' and '-'")
         if not 1 <= self.capacity <= 1000:
             raise ValueError("capacity is not between 1 and 1000")
+        parse_range(self.subnets)
 
     @property
     def served(self) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ async def _open(config: Config, nats_url: str | None, hooks: Hooks, stack: conte
     noted = await asyncio.to_thread(checkpoints.load, checkpoint)
     if noted is not None:
         checkpoints.verify(noted, await checkpoints.read_state(js, realm, noted))
-    containers = DockerContainers(realm.id)
+    containers = DockerContainers(realm.id, subnets=config.node.subnets)
     stack.push_async_callback(containers.close)
     daemon = await containers.info()
     return Connections(

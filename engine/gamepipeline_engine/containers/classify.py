@@ -85,6 +85,22 @@ EXEC_CODES = {cause: code for code, cause in START_CODES.items()}
 """What a shell would say of a command that exec could not execute."""
 
 
+NO_ADDRESSES = ("non-overlapping ipv4 address pool", "predefined address pools have been fully subnetted")
+"""A network without a subnet of its own is refused like this once the daemon's pools are used up."""
+
+OVERLAPS = ("pool overlaps with", "conflicts with network", "overlaps with existing routes")
+
+
+def no_addresses_left(message: str) -> bool:
+    """Whether a network was refused because the daemon has no subnet left."""
+    return any(text in message.lower() for text in NO_ADDRESSES)
+
+
+def overlaps(message: str) -> bool:
+    """Whether a network was refused because its subnet is in use."""
+    return any(text in message.lower() for text in OVERLAPS)
+
+
 def cause_of(operation: str, status: int, message: str) -> str:
     """The contract's cause of a refused ``operation``."""
     text = message.lower()

@@ -90,9 +90,12 @@ def test_host_names_become_ids(host: str, name: str) -> None:
 WRONG: list[tuple[str, str]] = [
     ("[node]\ncapacty = 3", "unknown key 'node.capacty': did you mean 'capacity'?"),
     ("[nodes]", "unknown key 'nodes': did you mean 'node'?"),
-    ("[node]\nzzz = 1", "unknown key 'node.zzz': there are name, pools, capacity"),
+    ("[node]\nzzz = 1", "unknown key 'node.zzz': there are name, pools, capacity, subnets"),
     ('[policy]\nhost_paths = [{pth = "/x"}]', "unknown key 'policy.host_paths[0].pth': did you mean 'path'?"),
-    ("[node]\na = 1\n[nats]\nb = 2", "unknown key 'node.a': there are name, pools, capacity; unknown key 'nats.b': "),
+    (
+        "[node]\na = 1\n[nats]\nb = 2",
+        "unknown key 'node.a': there are name, pools, capacity, subnets; unknown key 'nats.b': ",
+    ),
     ('[node]\ncapacity = "4"', "node.capacity: must be a whole number, not text"),
     ("[node]\nname = 4", "node.name: must be text, not a whole number"),
     ("[policy]\nimages = true", "policy.images: must be a list, not true or false"),
@@ -186,3 +189,10 @@ def test_the_reference_holds_every_key() -> None:
     assert Row("alerts", "webhooks[].url", "text", "") in rows
     assert Row("node", "pools", "list of texts", '["default"]') in rows
     assert Row("limits", "cpus.max", "number", "") in rows
+
+
+def test_subnets_are_private() -> None:
+    """A range that belongs to somebody else is refused when the file is read."""
+    assert parse_config('[node]\nsubnets = ""').node.subnets == ""
+    with pytest.raises(ConfigError, match="node: 8\\.8\\.0\\.0/16 is not private"):
+        parse_config('[node]\nsubnets = "8.8.0.0/16"')

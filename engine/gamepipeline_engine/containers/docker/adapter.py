@@ -36,6 +36,7 @@ from gamepipeline_engine.containers.port import (
     PullProgress,
 )
 from gamepipeline_engine.containers.resume import Resume
+from gamepipeline_engine.containers.subnets import DEFAULT, parse_range
 
 _REMOVAL = 60.0
 _STOP_MARGIN = 60.0
@@ -50,14 +51,15 @@ class DockerContainers:
     """The containers of one realm on one daemon.
 
     ``host`` is an address as in DOCKER_HOST; without it the environment decides, as for the
-    ``docker`` command. Nothing is connected before the first call.
+    ``docker`` command. Nothing is connected before the first call. ``subnets``: the range that
+    networks get their addresses from when the daemon's own pools are used up; empty: none.
     """
 
-    def __init__(self, realm: str, host: str | None = None) -> None:
+    def __init__(self, realm: str, host: str | None = None, *, subnets: str = DEFAULT) -> None:
         self._realm = realm
         self._client = DockerClient(host)
         self._images = DockerImages(self._client)
-        self._workspace = DockerWorkspace(self._client, realm)
+        self._workspace = DockerWorkspace(self._client, realm, parse_range(subnets))
         self._unanswered: set[str] = set()
         """Ids of containers whose start was asked for and not answered."""
 

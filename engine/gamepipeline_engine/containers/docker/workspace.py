@@ -16,9 +16,11 @@ import tarfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Network
 from typing import Any
 
 from gamepipeline_engine.containers.docker.client import DockerClient
+from gamepipeline_engine.containers.docker.networks import DockerNetworks
 from gamepipeline_engine.containers.names import KIND, PIPELINE, REALM, network_name, volume_name
 from gamepipeline_engine.containers.port import DaemonError
 
@@ -35,15 +37,16 @@ _TAR = {"Content-Type": "application/x-tar"}
 class DockerWorkspace:
     """Networks and workspace volumes of one realm."""
 
-    def __init__(self, client: DockerClient, realm: str) -> None:
+    def __init__(self, client: DockerClient, realm: str, subnets: IPv4Network | None) -> None:
         self._client = client
+        self._networks = DockerNetworks(client, subnets)
         self._realm = realm
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def prepare(self, pipeline_id: str, labels: Mapping[str, str], *, workspace: bool) -> None:
         """See the port."""
         async with self._locks[pipeline_id]:
-            work = [self._network(network_name(pipeline_id), labels)]
+            work = [self._network(pipeline_id, labels)]
             if workspace:
                 work.append(self._volume(pipeline_id, labels))
             # Each to its end even when the other fails: cut short, a helper would be left behind.
@@ -63,43 +66,20 @@ class DockerWorkspace:
         async with self._locks[pipeline_id]:
             await self._remove_volume(pipeline_id)
             if network:
-                for found in await self._networks("dispose", network_name(pipeline_id)):
+                for found in await self._networks.named("dispose", network_name(pipeline_id)):
                     if found["Labels"].get(REALM) == self._realm:
-                        await self._remove_network(found)
+                        await self._networks.remove(found)
         self._locks.pop(pipeline_id, None)
 
-    async def _network(self, name: str, labels: Mapping[str, str]) -> None:
-        if not await self._networks("prepare", name):
-            body = {
-                "Name": name,
-                "CheckDuplicate": True,
-                "Driver": "bridge",
-                "Labels": dict(labels),
-            }
-            try:
-                await self._client.json("prepare", name, "POST", "networks/create", body=body)
-            except DaemonError as exc:
-                if exc.status != 409:
-                    raise
-        found = await self._networks("prepare", name)
+    async def _network(self, pipeline_id: str, labels: Mapping[str, str]) -> None:
+        name = network_name(pipeline_id)
+        if not await self._networks.named("prepare", name):
+            await self._networks.create(name, labels, pipeline_id)
+        found = await self._networks.named("prepare", name)
         self._refuse_foreign("prepare", name, found)
         # The daemon does not forbid two networks of one name: keep the first of those made at once.
         for extra in sorted(found, key=lambda one: (one["Created"], one["Id"]))[1:]:
-            await self._remove_network(extra)
-
-    async def _networks(self, operation: str, name: str) -> list[dict[str, Any]]:
-        params = {"filters": json.dumps({"name": [f"^{name}$"]})}
-        rows = await self._client.json(operation, name, "GET", "networks", params=params)
-        return [row | {"Labels": row.get("Labels") or {}} for row in rows if row["Name"] == name]
-
-    async def _remove_network(self, found: Mapping[str, Any]) -> None:
-        try:
-            path = f"networks/{found['Id']}"
-            await self._client.json("dispose", found["Name"], "DELETE", path)
-        except DaemonError as exc:
-            # 404: gone already. 403: still in use, by a service that stays.
-            if exc.status not in {403, 404}:
-                raise
+            await self._networks.remove(extra)
 
     async def _volume(self, pipeline_id: str, labels: Mapping[str, str]) -> None:
         name = volume_name(pipeline_id)
