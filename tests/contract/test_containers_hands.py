@@ -15,8 +15,8 @@ pytestmark = pytest.mark.timeout(120)
 
 FOREVER = "echo up; sleep 1000"
 ZERO_ON_TERM = "trap 'exit 0' TERM; echo up; sleep 1000 & wait"
-BY_ITSELF = History(known=True, killed=False, restarted=False)
-BY_HAND = History(known=True, killed=True, restarted=False)
+BY_ITSELF = History(known=True, whole=True, killed=False, restarted=False)
+BY_HAND = History(known=True, whole=True, killed=True, restarted=False)
 
 
 @pytest.fixture(params=ADAPTERS)

@@ -41,6 +41,7 @@ def judge(happenings: Sequence[Happening], *, finished: float, exit_code: int | 
     begun = max((one.time for one in happenings if one.action == "start" and one.time <= finished), default=0.0)
     return History(
         known=any(is_the_end(one, finished) for one in happenings),
+        whole=any(one.action == "start" for one in happenings),
         killed=any(_ended_it(one, finished, exit_code) for one in happenings if one.time >= begun),
         restarted=any(one.action == "restart" for one in happenings),
     )

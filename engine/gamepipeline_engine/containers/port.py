@@ -110,11 +110,14 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     ``known``: the end of its last run is part of it; otherwise the daemon has forgotten (it keeps
     a few hundred events, and none over a restart of its own), and False below means nothing.
+    ``whole``: the beginning of that run is part of it as well, so the daemon lived through all of
+    it. A daemon that finds containers of its predecessor may end them, and notes that as a kill.
     ``killed``: somebody had the last run killed or stopped, past or through this port.
     ``restarted``: somebody had it started again after it had run (a restart policy is nobody).
     """
 
     known: bool
+    whole: bool
     killed: bool
     restarted: bool
 
@@ -272,7 +275,8 @@ class Containers(Protocol):
     async def prepare(self, pipeline_id: str, labels: Mapping[str, str], *, workspace: bool) -> None:
         """Have the pipeline's network ``gp-<id>`` and, with ``workspace``, its volume
         ``gp-<id>.workspace``, writable for any user and holding a ``.gamepipeline`` folder (mode 1777).
-        Both get ``labels``. A foreign thing of that name: DaemonError(name_conflict).
+        Both get ``labels``. A foreign thing of that name: DaemonError(name_conflict). The number of
+        pipelines at once is not bounded by the daemon's own pools of addresses.
         """
         ...
 

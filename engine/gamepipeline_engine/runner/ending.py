@@ -26,9 +26,10 @@ async def how_it_ended(desk: Desk, final: ContainerView) -> Ending:
         history = await desk.reach(lambda: host.containers.history(desk.container))
     except DaemonError:  # a proxy that hides the events, say: then nothing is known
         history = None
-    history = history or History(known=False, killed=False, restarted=False)
+    history = history or History(known=False, whole=False, killed=False, restarted=False)
+    lived_through_it = history.known and history.whole
+    if not lived_through_it and host.outages.covers(final.finished_at, host.clock.now()):
+        # Nobody reaches a daemon that is away: what it notes of that time it did itself.
+        return Ending(killed=False, interrupted=True)
     once = desk.spec.kind == "container"
-    return Ending(
-        killed=history.killed or (once and history.restarted),
-        interrupted=not history.known and host.outages.covers(final.finished_at, host.clock.now()),
-    )
+    return Ending(killed=history.killed or (once and history.restarted), interrupted=False)

@@ -48,3 +48,4 @@ def test_judge(happenings: list[Happening], code: int, expected: tuple[bool, boo
     """Known, killed, restarted."""
     found = judge(happenings, finished=END, exit_code=code)
     assert (found.known, found.killed, found.restarted) == expected
+    assert found.whole == (STARTED in happenings)

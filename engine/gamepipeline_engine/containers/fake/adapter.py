@@ -140,8 +140,9 @@ class FakeContainers:
             found = self.daemon.containers.get(name)
             if found is None:
                 return None
-            known = self.daemon.remembers(found)
-            return History(known=known, killed=known and found.signalled, restarted=known and found.restarted)
+            known, whole = self.daemon.remembers(found.finished), self.daemon.remembers(found.started)
+            killed, restarted = known and found.signalled, known and found.restarted
+            return History(known=known, whole=whole, killed=killed, restarted=restarted)
 
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""

@@ -251,11 +251,11 @@ class FakeDaemon:
                     machine.kill(now)
         self.changed()
 
-    def remembers(self, machine: Machine) -> bool:
-        """Whether the end of its last run is in the daemon's history."""
-        if machine.finished is None:
+    def remembers(self, time: datetime | None) -> bool:
+        """Whether what happened then is in the daemon's history."""
+        if time is None:
             return False
-        return self._remembers_since is None or machine.finished > self._remembers_since
+        return self._remembers_since is None or time > self._remembers_since
 
     def go_away(self) -> None:
         """The daemon does not answer until ``come_back``; containers run on."""
