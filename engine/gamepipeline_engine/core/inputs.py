@@ -35,12 +35,18 @@ class Submit(Input, frozen=True, kw_only=True):
 
 
 class Claim(Input, frozen=True, kw_only=True):
-    """An engine takes the pipeline: for the first time, or after another one."""
+    """An engine takes the pipeline: for the first time, or after another one.
+
+    ``judged``: number of the event up to which the history was known when the pipeline was found to
+    be free. Anything after it may be a sign of life, so it has to be judged anew. None: it is free
+    whatever happened.
+    """
 
     node: str
     engine: str
     docker: str
     reason: str = ""
+    judged: int | None = None
 
 
 class Refuse(Input, frozen=True, kw_only=True):

@@ -93,6 +93,8 @@ def on_claim(state: PipelineState, observed: Claim, now: datetime) -> EventData 
         )
     if state.phase not in ACTIVE or (state.engine == observed.engine and not state.released):
         return None
+    if not state.released and observed.judged not in {None, state.head.seq}:
+        return None
     if state.resumes >= MAX_RESUMES and state.phase == "running":
         return failed(
             state, now, cause="engine_error", error=f"resumed {state.resumes} times without any progress", step=None

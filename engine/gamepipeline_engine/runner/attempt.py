@@ -71,6 +71,9 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
     """Stop the attempt's container, if there is one that ran, and take its result."""
     containers = desk.host.containers
     view = await desk.look()
+    if view is None and desk.step_state.started_at is not None:
+        await _report_lost(desk)
+        return
     if view is None or view.started_at is None:
         if view is not None:
             await desk.change(lambda: containers.remove(desk.container))

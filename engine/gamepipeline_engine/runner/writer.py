@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gamepipeline_engine.core.decide import decide
-from gamepipeline_engine.core.inputs import Input
+from gamepipeline_engine.core.inputs import Claim, Input
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored
 from gamepipeline_engine.runner.host import Host
@@ -108,7 +108,8 @@ class Writer:
             except Conflict:
                 await self.catch_up()
             except NotStored as exc:
-                if not exc.full:
+                # Whether a pipeline is free to be taken is another question after a while.
+                if not exc.full or isinstance(observed, Claim):
                     raise
                 await self._host.clock.sleep(_FULL_PAUSE)
             else:

@@ -57,11 +57,11 @@ class Intake:
     async def admit(self, delivery: Delivery, writer: Writer) -> bool:
         """Record the submission and, where it may run, the claim. True: this process owns it now.
 
-        False: there is nothing to run; the command can be acked.
+        ``writer`` has the state in which the pipeline was found to be free.
         """
         subject = self._subjects.parse_command(delivery.subject)
         command = read_execute(delivery.payload)
-        await writer.catch_up()
+        judged = writer.state.head.seq
         if writer.state.phase == "none":
             await writer.settle(submission(command, subject.pool or "", delivery.sequence), command.id)
         if self.is_another(delivery, writer.state):
@@ -73,11 +73,11 @@ class Intake:
                 await writer.settle(Refuse(problems=problems), command.id)
         if writer.state.terminal:
             return False
-        return await self.take(writer, command.id)
+        return await self.take(writer, judged, command.id)
 
-    async def take(self, writer: Writer, causation: str | None = None) -> bool:
-        """Claim the pipeline. True: this process owns it now."""
-        await writer.settle(self.claim(writer.state), causation)
+    async def take(self, writer: Writer, judged: int, causation: str | None = None) -> bool:
+        """Claim the pipeline, which was free as of the event ``judged``. True: this process owns it now."""
+        await writer.settle(self.claim(writer.state, judged), causation)
         state = writer.state
         if writer.epoch is None and state.engine == self._host.instance and state.phase in ACTIVE:
             # It is ours already: its run ended here by an error nobody foresaw, and begins anew.
@@ -95,7 +95,7 @@ class Intake:
         if self.is_another(delivery, writer.state):
             await self._duplicate(writer, command)
 
-    def claim(self, state: PipelineState) -> Claim:
+    def claim(self, state: PipelineState, judged: int) -> Claim:
         """This process wants the pipeline."""
         host = self._host
         if state.released:
@@ -104,7 +104,7 @@ class Intake:
             reason = "its node was lost"
         else:
             reason = "its engine is gone"
-        return Claim(node=host.node, engine=host.instance, docker=host.docker, reason=reason)
+        return Claim(node=host.node, engine=host.instance, docker=host.docker, reason=reason, judged=judged)
 
     def refusals(self, writer: Writer) -> tuple[Problem, ...]:
         """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives."""

@@ -214,8 +214,10 @@ class Supervisor:
         try:
             if await self._intake.admit(delivery, writer):
                 await self._drive(run, group)
-            else:
+            elif writer.state.terminal or self._intake.is_another(delivery, writer.state):
                 await delivery.ack()
+            else:  # somebody else was faster
+                await delivery.nak(GIVE_BACK)
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
@@ -346,7 +348,7 @@ class Supervisor:
         """Go on where the last owner stopped, beyond capacity: its containers run already."""
         pipeline_id = run.writer.state.id
         try:
-            if await self._intake.take(run.writer):
+            if await self._intake.take(run.writer, run.writer.state.head.seq):
                 await self._drive(run, group)
         except (Fenced, JournalError) as exc:
             log.warning("pipeline let go", pipeline=pipeline_id, why=str(exc))

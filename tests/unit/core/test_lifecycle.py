@@ -378,3 +378,13 @@ def test_no_rule_looks_at_anything_but_the_state() -> None:
     story = Story().started().failed("a")
     assert story.ask(GONE) == story.ask(GONE)
     assert isinstance(story.state, PipelineState)
+
+
+def test_a_claim_counts_for_the_history_it_was_judged_by() -> None:
+    """What was appended since may be a sign of life: the claim is void, unless the owner has let go."""
+    story = Story().started()
+    late = msgspec.structs.replace(OTHER, judged=story.state.head.seq - 1)
+    assert story.ask(late) is None
+    assert isinstance(story.ask(msgspec.structs.replace(OTHER, judged=story.state.head.seq)), PipelineResumed)
+    story.settle(Release(reason="shutdown"))
+    assert isinstance(story.ask(late), PipelineResumed)
