@@ -45,13 +45,15 @@ class Absence:
 
     def is_gone(self, instance: str) -> bool:
         """Whether an engine has been absent for long enough."""
-        return self._absent(self._seen.get(instance)) >= self._needed
+        return self._absent(self._seen, instance) >= self._needed
 
     def daemon_absent(self, docker: str) -> float:
         """Seconds for which no engine of that Docker daemon was seen; 0 while nothing is known."""
-        return max(0.0, self._absent(self._daemons.get(docker)))
+        return max(0.0, self._absent(self._daemons, docker))
 
-    def _absent(self, last_seen: float | None) -> float:
+    def _absent(self, seen: dict[str, float], who: str) -> float:
+        # Of whom nobody has heard before may have come just now, after the last look.
+        last_seen = seen.setdefault(who, self._now())
         if self._watching_since is None:
             return -1.0
-        return self._looked - max(self._watching_since, last_seen or 0.0)
+        return self._looked - max(self._watching_since, last_seen)

@@ -94,6 +94,18 @@ def test_nothing_is_known_before_the_first_look() -> None:
     assert Looking().absence.daemon_absent("D") == 0.0
 
 
+def test_who_has_just_come_is_not_gone() -> None:
+    """A name that comes up for the first time may be that of an engine that started after the last look."""
+    looking = Looking()
+    for _ in range(20):
+        looking.look()
+    assert not looking.is_gone
+    assert looking.absence.daemon_absent(OTHER.docker) == 0.0
+    for _ in range(6):
+        looking.look()
+    assert looking.is_gone
+
+
 def test_a_daemon_is_missed_as_its_engines_are(looking: Looking) -> None:
     """The seconds since an engine of it was seen."""
     looking.look()
