@@ -259,10 +259,21 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
 
 async def close_log(desk: Desk, pump: LogPump) -> None:
     """Read and publish the rest. A daemon that is away is waited for; a log store that stays away is given up on."""
-    while not await _within_drain(desk.reach(pump.finish)):
-        if await _answers(desk):
+    away = False
+
+    async def finish() -> None:
+        nonlocal away
+        try:
+            await pump.finish()
+        except DaemonUnreachable:
+            away = True
+            raise
+
+    while not await _within_drain(desk.reach(finish)):
+        if not away and await _answers(desk):
             await _give_up(desk)
             return
+        away = False
 
 
 async def _within_drain(work: Coroutine[Any, Any, None]) -> bool:
@@ -295,7 +306,11 @@ async def _give_up(desk: Desk) -> None:
 
 async def _outputs(desk: Desk) -> dict[str, str]:
     path = f"/workspace/.gamepipeline/{desk.step}.{desk.attempt}.out"
-    raw = await desk.observe(lambda: desk.host.containers.read_file(desk.container, path, OUTPUT_LIMIT))
+    try:
+        raw = await desk.reach(lambda: desk.host.containers.read_file(desk.container, path, OUTPUT_LIMIT))
+    except DaemonError as exc:  # somebody removed the container; how it ended is known all the same
+        await desk.error(exc.cause, f"the outputs cannot be read: {exc}", {"operation": "outputs", "object": path})
+        return {}
     outputs, problems = parse_outputs(raw or b"")
     for problem in problems:
         await desk.error("engine_error", problem, {"operation": "outputs", "object": path})
