@@ -226,12 +226,13 @@ class MemoryCommandQueue:
         return self.commands.remove(queued.sequence)
 
     async def _next(self, prefixes: Collection[str], within: float) -> MemoryDelivery | None:
-        deadline = time.monotonic() + within
+        clock = asyncio.get_running_loop().time  # as its timers: a simulated loop has a time of its own
+        deadline = clock() + within
         while True:
             entry = None if self.away else self.commands.take(prefixes)
             if entry is not None:
                 return MemoryDelivery(self, entry)
-            left = deadline - time.monotonic()
+            left = deadline - clock()
             if left <= 0:
                 self.check_reach()
                 return None
