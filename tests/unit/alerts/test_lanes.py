@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from gamepipeline_engine.alerts.delivery.courier import LONGEST_PAUSE, pause_after
+from gamepipeline_engine.alerts.delivery.gate import Gate
 from gamepipeline_engine.alerts.delivery.lanes import Alert, Lanes
 from gamepipeline_engine.alerts.delivery.sender import Delivered, Failed, Rejected, judge
 from gamepipeline_engine.alerts.delivery.turn import Turn, TurnLost
@@ -44,13 +45,18 @@ def alert(pipeline_id: str, sequence: int) -> Alert:
 
 
 class Receiver:
-    """Takes alerts when ``free`` is set; ``taken`` is what it has, in order."""
+    """Takes alerts once ``opened``; of ``slow`` pipelines when ``free`` is set. ``taken``: in order."""
 
     def __init__(self) -> None:
         self.taken: list[int] = []
         self.begun: list[int] = []
+        self.opened = asyncio.Event()
         self.free = asyncio.Event()
         self.slow: frozenset[str] = frozenset()
+
+    async def ready(self) -> None:
+        """See the class."""
+        await self.opened.wait()
 
     async def deliver(self, one: Alert) -> None:
         """See the class."""
@@ -64,7 +70,7 @@ class Receiver:
 async def lanes(receiver: Receiver) -> AsyncIterator[Lanes]:
     """Lanes that end with the block."""
     async with asyncio.TaskGroup() as group:
-        yield Lanes(group, receiver.deliver)
+        yield Lanes(group, receiver.deliver, receiver.ready)
 
 
 def test_a_pipelines_alerts_stay_in_order() -> None:
@@ -77,7 +83,7 @@ def test_a_pipelines_alerts_stay_in_order() -> None:
                 made.add(alert("a", sequence))
             await asyncio.sleep(1)
             assert receiver.begun == []
-            made.open()
+            receiver.opened.set()
         return receiver.taken
 
     assert simulate(main()) == [1, 3, 5, 9]
@@ -90,7 +96,7 @@ def test_pipelines_do_not_wait_for_each_other() -> None:
         receiver = Receiver()
         receiver.slow = frozenset({"a"})
         async with lanes(receiver) as made:
-            made.open()
+            receiver.opened.set()
             for pipeline_id, sequence in (("a", 1), ("b", 2), ("a", 3), ("b", 4)):
                 made.add(alert(pipeline_id, sequence))
             await asyncio.sleep(1)
@@ -112,8 +118,11 @@ def test_an_alert_that_comes_again_brings_its_new_handle() -> None:
             made.add(alert("a", 1))
             again = alert("a", 1)
             made.add(again)
+            assert made.holds("a", 1)
+            assert not made.holds("a", 2)
+            assert not made.holds("b", 1)
             same = [one.delivery for one in made.held()] == [again.delivery]
-            made.open()
+            receiver.opened.set()
         return same and receiver.taken == [1]
 
     assert simulate(main())
@@ -145,6 +154,61 @@ def test_what_the_receiver_refuses_for_good(status: int) -> None:
 def test_what_may_be_other_later(status: int) -> None:
     """Trouble of the receiver, too much at once, a redirect that nobody follows: tried again."""
     assert isinstance(judge(status), Failed)
+
+
+# --- what is missing -------------------------------------------------------------------------------------
+
+
+def passing(gate: Callable[[], Gate], *events: tuple[float, int, bool]) -> float:
+    """When the gate lets through; ``events``: (seconds to wait, number of a delivery, again)."""
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        made = gate()
+        async with asyncio.TaskGroup() as group:
+            passed = group.create_task(made.passed())
+            for wait, place, again in events:
+                await asyncio.sleep(wait)
+                made.saw(place, again=again)
+            await passed
+        return loop.time()
+
+    return simulate(main())
+
+
+def test_nothing_missing_nothing_waited_for() -> None:
+    """A consumer of which nothing is open lets through at once."""
+    assert passing(lambda: Gate(0, 7, 21.0)) == 0.0
+
+
+def test_what_the_one_before_had_is_waited_for() -> None:
+    """Each that comes again counts, a new one does not; the last one opens the gate."""
+    assert passing(lambda: Gate(2, 7, 21.0), (1.0, 8, True), (1.0, 9, False), (1.0, 10, True)) == 3.0
+
+
+def test_what_was_acked_after_all_never_comes() -> None:
+    """Then patience opens the gate, and what comes later finds it open."""
+    assert passing(lambda: Gate(2, 7, 21.0), (1.0, 8, True)) == 21.0
+
+
+def test_a_number_that_is_left_out_was_lost() -> None:
+    """A delivery that never arrived closes the gate until it comes again, or patience ends, counted from then."""
+
+    async def main() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        gate = Gate(0, 7, 21.0)
+        await asyncio.sleep(5)
+        gate.saw(9, again=False)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(gate.passed())
+            await asyncio.sleep(2)
+            gate.saw(10, again=True)
+        first = loop.time()
+        gate.saw(13, again=True)  # two were left out, one of them is this
+        await gate.passed()
+        return first, loop.time()
+
+    assert simulate(main()) == (7.0, 28.0)
 
 
 # --- turns -----------------------------------------------------------------------------------------------

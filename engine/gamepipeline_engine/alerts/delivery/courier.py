@@ -1,8 +1,8 @@
 """Delivers the alerts of one webhook while it is this engine's turn.
 
 What was fetched is held (``in_progress``) until it is delivered, so a back-off of minutes does not
-give it to somebody else. Whoever takes the turn over first collects what the one before has
-fetched and not acked: only then is what comes next known to be in order.
+give it to somebody else. What was delivered and has not come here (to the engine whose turn it was
+before, to a connection that broke) is waited for first: only then is the order known.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import OrderedDict
 import structlog
 
 from gamepipeline_engine.alerts.delivery.deadletter import DeadLetters
+from gamepipeline_engine.alerts.delivery.gate import Gate
 from gamepipeline_engine.alerts.delivery.lanes import Alert, Lanes
 from gamepipeline_engine.alerts.delivery.sender import Delivered, Failed, Outcome, Rejected, Sender
 from gamepipeline_engine.alerts.delivery.source import Source
@@ -87,13 +88,12 @@ class Courier:
     async def _deliver_in_turn(self) -> None:
         held: list[Alert] = []
         try:
-            outstanding = await self._source.begin()
+            standing = await self._source.begin()
+            gate = Gate(standing.outstanding, standing.place, self._source.ack_wait + _SLACK)
             async with asyncio.TaskGroup() as group:
-                lanes = Lanes(group, self._deliver)
-                gate = _Gate(lanes, outstanding)
+                lanes = Lanes(group, self._deliver, gate.passed)
                 group.create_task(self._turn.keep())
                 group.create_task(self._hold(lanes))
-                group.create_task(gate.open_after(self._source.ack_wait + _SLACK))
                 try:
                     await self._collect(lanes, gate)
                 finally:
@@ -109,21 +109,23 @@ class Courier:
                 await self._source.end()
                 await self._turn.leave()
 
-    async def _collect(self, lanes: Lanes, gate: _Gate) -> None:
+    async def _collect(self, lanes: Lanes, gate: Gate) -> None:
         while True:
             try:
-                delivery = await self._source.next(FETCH_WITHIN)
+                fetched = await self._source.next(FETCH_WITHIN)
             except ConsumerGone:
                 raise
             except QueueUnavailable:
                 await asyncio.sleep(_SLACK)
                 continue
-            if delivery is None:
+            if fetched is None:
                 continue
+            delivery = fetched.delivery
             alert = await self._read(delivery)
+            known = delivery.sequence in self._done if alert is None else lanes.holds(alert.pipeline_id, alert.sequence)
+            gate.saw(fetched.place, again=delivery.delivered_count > 1 and not known)
             if alert is not None:
                 lanes.add(alert)
-            gate.saw(delivery)
 
     async def _read(self, delivery: Delivery) -> Alert | None:
         """The alert in ``delivery``; None for one that needs no delivery, which is settled here."""
@@ -199,29 +201,6 @@ class Courier:
         self._done[alert.sequence] = None
         if len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
-
-
-class _Gate:
-    """Opens ``lanes`` once all ``outstanding`` alerts, that another engine may have had, have come again."""
-
-    def __init__(self, lanes: Lanes, outstanding: int) -> None:
-        self._lanes = lanes
-        self._outstanding = outstanding
-        self._seen: set[int] = set()
-        if not outstanding:
-            lanes.open()
-
-    def saw(self, delivery: Delivery) -> None:
-        """One has come."""
-        if delivery.delivered_count > 1:
-            self._seen.add(delivery.sequence)
-        if len(self._seen) >= self._outstanding:
-            self._lanes.open()
-
-    async def open_after(self, seconds: float) -> None:
-        """By then everything that was not acked has come: some of it was, meanwhile."""
-        await asyncio.sleep(seconds)
-        self._lanes.open()
 
 
 def pause_after(tries: int, seed: str) -> float:

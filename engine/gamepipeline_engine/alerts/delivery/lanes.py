@@ -24,21 +24,26 @@ class Alert:
 
 
 class Lanes:
-    """Hands each alert to ``deliver``, a pipeline's one after the other, from ``open`` on."""
+    """Hands each alert to ``deliver``, a pipeline's one after the other, each after ``ready`` has returned."""
 
-    def __init__(self, group: asyncio.TaskGroup, deliver: Callable[[Alert], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        deliver: Callable[[Alert], Awaitable[None]],
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
         self._group = group
         self._deliver = deliver
-        self._opened = asyncio.Event()
+        self._ready = ready
         self._lanes: dict[str, list[Alert]] = {}
-
-    def open(self) -> None:
-        """Everything that is older than what will come is here."""
-        self._opened.set()
 
     def held(self) -> list[Alert]:
         """Those that are not delivered yet."""
         return [alert for lane in self._lanes.values() for alert in lane]
+
+    def holds(self, pipeline_id: str, sequence: int) -> bool:
+        """Whether an alert is here."""
+        return any(one.sequence == sequence for one in self._lanes.get(pipeline_id, ()))
 
     def add(self, alert: Alert) -> None:
         """Another one, or one that is here already under a new delivery."""
@@ -54,9 +59,9 @@ class Lanes:
             bisect.insort(lane, alert, key=lambda one: one.sequence)
 
     async def _run(self, pipeline_id: str) -> None:
-        await self._opened.wait()
         lane = self._lanes[pipeline_id]
         while lane:
+            await self._ready()
             alert = lane[0]
             await self._deliver(alert)
             lane.remove(alert)
