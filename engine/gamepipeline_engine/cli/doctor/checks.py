@@ -120,6 +120,7 @@ def judge_docker(info: Mapping[str, Any], api: str) -> list[Finding]:
 
 async def nats(settings: Settings) -> list[Finding]:
     """NATS answers, its streams are as they must be, and somebody serves."""
+    from gamepipeline_engine.cli.doctor import alerting
     from gamepipeline_engine.cli.session import open_session
     from gamepipeline_projections.connection import server_info
 
@@ -129,7 +130,8 @@ async def nats(settings: Settings) -> list[Finding]:
             url = session.client.connected_url
             where = "own server" if session.embedded or url is None else str(url.netloc.rpartition("@")[2])
             found = [ok("nats", where), ok("nats version", str(info.get("version")))]
-            return [*found, *await _streams(session), await _engines(session)]
+            found += [*await _streams(session), await _engines(session)]
+            return [*found, *await alerting.findings(session)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return [failed("nats", error)]
 
