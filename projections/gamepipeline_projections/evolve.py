@@ -204,7 +204,7 @@ _PIPELINE_EFFECTS: dict[type[EventData], _Effect] = {
 
 
 def _command_rejected(state: PipelineState, event: Event, data: CommandRejected) -> PipelineState:
-    return replace(state, last_rejected=data.command_id or "")
+    return replace(state, last_rejected=data.command_id or data.message)
 
 
 def _alert_raised(state: PipelineState, event: Event, data: AlertRaised) -> PipelineState:

@@ -152,7 +152,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     alerts: frozenset[tuple[str, str]] = frozenset()
     """(alert, step id or "") already raised."""
     last_rejected: str | None = None
-    """Id of the command that was refused last."""
+    """Id of the command that was refused last; the message where it had none."""
     current_step: int = 0
     unknown_events: int = 0
     head: Head = Head()

@@ -74,7 +74,7 @@ def _rejected(problems: tuple[Problem, ...]) -> PipelineRejected:
 
 def on_reject_command(state: PipelineState, observed: RejectCommand, now: datetime) -> EventData | None:  # noqa: ARG001
     """Once: a command that is delivered again was refused already."""
-    if state.phase == "none" or state.last_rejected == (observed.command_id or ""):
+    if state.phase == "none" or state.last_rejected == (observed.command_id or observed.message):
         return None
     return CommandRejected(
         command=observed.command, command_id=observed.command_id, code=observed.code, message=observed.message

@@ -17,6 +17,7 @@ from gamepipeline_engine.runner.desk import Desk, NotRunning
 from gamepipeline_engine.runner.dispose import dispose
 from gamepipeline_engine.runner.service import end_service, watch_service
 from gamepipeline_engine.runner.writer import Fenced
+from gamepipeline_engine.trouble import told
 
 __all__ = ["Desk", "perform"]
 
@@ -38,7 +39,8 @@ async def perform(action: Action, desk: Desk) -> None:
     except Exception as exc:  # the last line of defence: whatever it is must become an event
         if any(isinstance(leaf, Fenced | JournalError | NotRunning) for leaf in leaves(exc)):
             raise  # the loop is ending: this process has no say any more, and touches nothing
-        log.exception("action failed", action=repr(action), pipeline=desk.state.id)
+        trace = desk.redactor().redact_text(told(exc))
+        log.error("action failed", action=repr(action), pipeline=desk.state.id, trace=trace)  # noqa: TRY400
         await desk.error("engine_error", f"{type(exc).__name__}: {exc}", {"operation": type(action).__name__})
         if isinstance(action, RunAttempt):
             # Before the attempt is called failed nothing of it may run on.

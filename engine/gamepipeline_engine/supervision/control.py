@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +13,9 @@ from gamepipeline_engine.core.inputs import Input, RequestCancel, RequestStop
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.runner import Fenced, Host, Writer
 from gamepipeline_engine.runner.desk import NotRunning
+from gamepipeline_engine.supervision.refusal import Refusals
 from gamepipeline_engine.supervision.run import Run
+from gamepipeline_engine.trouble import told
 from gamepipeline_events import BadInput, Cancel, Command, Stop, Subjects
 
 log = structlog.get_logger(__name__)
@@ -30,13 +32,13 @@ class Control:
         queue: CommandQueue,
         subjects: Subjects,
         find: Callable[[str], Run | None],
-        reject: Callable[[str, str, str], Awaitable[None]],
+        refusals: Refusals,
     ) -> None:
         self._host = host
         self._queue = queue
         self._subjects = subjects
         self._find = find
-        self._reject = reject
+        self._refusals = refusals
 
     async def serve(self) -> None:
         """One after the other, until cancelled."""
@@ -61,15 +63,15 @@ class Control:
                 stop = _read(delivery.payload, Stop)
                 asked = RequestStop(step=stop.step, reason=stop.reason, requested_by=stop.requested_by)
                 if not await self.carry_out(subject.pipeline_id, asked, stop.id):
-                    await self._reject("stop", "nothing_to_stop", f"pipeline {subject.pipeline_id} has no such service")
+                    await self._refusals.refuse(delivery, "nothing_to_stop", "no such service runs", stop.id)
         except BadInput as exc:
-            await self._reject("control", "bad_command", str(exc))
+            await self._refusals.refuse(delivery, "bad_command", str(exc))
             await delivery.term()
         except (JournalError, Fenced) as exc:
             log.warning("command given back", subject=delivery.subject, why=str(exc))
             await delivery.nak(1.0)
-        except Exception:
-            log.exception("command given back", subject=delivery.subject)
+        except Exception as exc:  # noqa: BLE001 - one command that cannot be handled must not end the loop
+            log.error("command given back", subject=delivery.subject, trace=told(exc))  # noqa: TRY400
             await delivery.nak(30.0)
         else:
             await delivery.ack()

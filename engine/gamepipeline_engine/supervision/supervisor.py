@@ -21,7 +21,9 @@ from gamepipeline_engine.supervision.control import Control
 from gamepipeline_engine.supervision.intake import Intake
 from gamepipeline_engine.supervision.judgement import Judgement
 from gamepipeline_engine.supervision.private import is_private
+from gamepipeline_engine.supervision.refusal import Refusals
 from gamepipeline_engine.supervision.run import Run
+from gamepipeline_engine.trouble import told
 from gamepipeline_events import BadInput, GamePipelineError, Subjects
 from gamepipeline_events.ids import is_id
 from gamepipeline_projections.state import ACTIVE
@@ -72,10 +74,10 @@ class Supervisor:
         self._subjects = subjects
         self._pools = tuple(pools)
         self._slots = asyncio.Semaphore(capacity)
-        self._reject = reject
+        self._refusals = Refusals(host, subjects, reject)
         self._judgement = Judgement(host, presence)
         self._intake = Intake(host, subjects)
-        self.control = Control(host, queue, subjects, self.find, reject)
+        self.control = Control(host, queue, subjects, self.find, self._refusals)
         self._runs: dict[str, Run] = {}
         self._group: asyncio.TaskGroup | None = None
         self._starting = 0
@@ -182,13 +184,12 @@ class Supervisor:
         try:
             await self._try_to_run(delivery, group)
         except BadInput as exc:
-            await self._reject("execute", "bad_command", str(exc))
+            await self._refusals.refuse(delivery, "bad_command", str(exc))
             await delivery.term()
         except (Fenced, JournalError) as exc:
             log.warning("pipeline let go", subject=delivery.subject, why=str(exc))
-        except Exception:
-            # One pipeline that cannot be handled must not take the others with it.
-            log.exception("pipeline given back", subject=delivery.subject)
+        except Exception as exc:  # noqa: BLE001 - one pipeline that cannot be handled must not take the others with it
+            log.error("pipeline given back", subject=delivery.subject, trace=told(exc))  # noqa: TRY400
             await delivery.nak(POISON_PAUSE)
         finally:
             self._starting -= 1
@@ -267,8 +268,8 @@ class Supervisor:
         try:
             await run.runner.watch()
             await self._presence.leave_watch(pipeline_id)
-        except Exception:
-            log.exception("services let go", pipeline=pipeline_id)
+        except Exception as exc:  # noqa: BLE001 - as above
+            log.error("services let go", pipeline=pipeline_id, trace=told(exc))  # noqa: TRY400
         finally:
             if not self._stopping:
                 self._runs.pop(pipeline_id, None)
@@ -352,8 +353,8 @@ class Supervisor:
                 await self._drive(run, group)
         except (Fenced, JournalError) as exc:
             log.warning("pipeline let go", pipeline=pipeline_id, why=str(exc))
-        except Exception:
-            log.exception("pipeline let go", pipeline=pipeline_id)
+        except Exception as exc:  # noqa: BLE001 - as above
+            log.error("pipeline let go", pipeline=pipeline_id, trace=told(exc))  # noqa: TRY400
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]

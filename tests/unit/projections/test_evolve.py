@@ -307,13 +307,13 @@ def test_a_lost_node_makes_ready_services_unknown() -> None:
 
 
 def test_remarks() -> None:
-    """Alerts are remembered by name and step, refused commands by the id of the last one."""
+    """Alerts are remembered by name and step, refused commands by the id (or the message) of the last one."""
     story = Story().started().alert("disk_full").alert("step_lost", step="a")
     story.then(CommandRejected(command="execute", command_id="c9", code="conflict", message="x"), epoch=None)
     assert story.state.alerts == {("disk_full", ""), ("step_lost", "a")}
     assert story.state.last_rejected == "c9"
     story.then(CommandRejected(command="execute", command_id=None, code="conflict", message="x"), epoch=None)
-    assert story.state.last_rejected == ""
+    assert story.state.last_rejected == "x"
     assert story.state.phase == "running"
 
 
