@@ -6,18 +6,24 @@ from collections.abc import Callable
 
 import pytest
 
-_SAID: list[str] = []
+_KEY = "chaos"
 
 
 @pytest.fixture
-def say() -> Callable[[str], None]:
-    """Show a line at the end of the run."""
-    return _SAID.append
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Show a line at the end of the run, whichever worker it comes from."""
+
+    def note(line: str) -> None:
+        record_property(_KEY, line)
+
+    return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what was said."""
-    if _SAID:
+    reports = [one for name in ("passed", "failed") for one in terminalreporter.stats.get(name, ())]
+    lines = [str(value) for one in reports for key, value in one.user_properties if key == _KEY]
+    if lines:
         terminalreporter.section("chaos")
-    for line in _SAID:
+    for line in lines:
         terminalreporter.write_line(line)

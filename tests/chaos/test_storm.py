@@ -12,7 +12,7 @@ from tests.support.chaos.arena import Arena, arena
 from tests.support.chaos.faults import Striker
 from tests.support.chaos.storm import storm
 
-pytestmark = [pytest.mark.chaos, pytest.mark.docker]
+pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.xdist_group("storm")]
 
 ROUND = 100
 """Kills after which a run is judged and the next one begins, with a store of its own."""
@@ -37,7 +37,7 @@ async def test_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path, say: Calla
 
 
 def _seconds(kills: int) -> float:
-    return kills * 2.2 if budget.is_full() else budget.seconds_for("storm")
+    return kills * 2.2 if budget.is_full() else budget.storm_seconds()
 
 
 def _told(one: Arena, striker: Striker) -> str:

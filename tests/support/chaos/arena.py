@@ -7,6 +7,7 @@ everything else, and is removed at the end.
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,8 +29,9 @@ GONE_WITHIN = 60.0
 ENDED_WITHIN = 90.0
 """Seconds after the last fault within which every pipeline must have ended."""
 
-_REFUSES = {0, 3}
-"""Exit codes of an engine that says why it does not serve: NATS or Docker is away, a newer one has its name."""
+_REFUSES = {0, 3, -signal.SIGTERM}
+"""Exit codes of an engine that says why it does not serve: NATS or Docker is away, a newer one has its
+name. One that is told to end before it has begun just ends."""
 
 
 @dataclass

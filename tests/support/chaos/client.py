@@ -59,6 +59,7 @@ class Client:
         self._open: _Open | None = None
         self._opening = asyncio.Lock()
         self._grew = asyncio.Event()
+        self._over = False
 
     @property
     def journal(self) -> ClientJournal:
@@ -77,12 +78,14 @@ class Client:
 
     # --- what it does ------------------------------------------------------------------------
 
-    async def work(self, rng: random.Random, prefix: str, pools: tuple[str, ...], stop: asyncio.Event) -> None:
-        """One pipeline after the other until ``stop``; each is waited for."""
+    async def work(
+        self, rng: random.Random, prefix: str, pools: tuple[str, ...], stop: asyncio.Event, *, longest: float = 3.0
+    ) -> None:
+        """One pipeline after the other until ``stop``; each is waited for. ``longest``: as for ``plan_pipeline``."""
         number = 0
         while not stop.is_set():
             number += 1
-            await self.run(plan_pipeline(rng, f"{prefix}-{number}", pools), stop)
+            await self.run(plan_pipeline(rng, f"{prefix}-{number}", pools, longest=longest), stop)
             await asyncio.sleep(rng.uniform(0, 0.3))
 
     async def run(self, planned: Planned, stop: asyncio.Event | None = None) -> None:
@@ -135,8 +138,11 @@ class Client:
     # --- what it sees ------------------------------------------------------------------------
 
     async def observe(self) -> None:
-        """Read the events stream as it grows, for ever."""
-        while True:
+        """Read the events stream as it grows, until ``close``.
+
+        Not until a cancellation: a request of nats-py may forget it.
+        """
+        while not self._over:
             try:
                 await self._read_on()
             except _BROKEN as error:
@@ -186,6 +192,8 @@ class Client:
 
     async def _connection(self) -> _Open:
         async with self._opening:
+            if self._over:
+                raise TimeoutError
             if self._open is None:
                 nats = await connect(self._url, name="chaos client")
                 self._open = _Open(nats, JetStreamCommandQueue(nats, self._topology, limit=_CALL / 2))
@@ -200,7 +208,8 @@ class Client:
                         await was.nats.close()
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Do and see nothing more."""
+        self._over = True
         await self._reconnect()
 
 
@@ -208,10 +217,9 @@ class Client:
 async def client(url: str) -> AsyncIterator[Client]:
     """A client that observes."""
     one = Client(url)
-    try:
-        async with asyncio.TaskGroup() as group:
-            observing = group.create_task(one.observe())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one.observe())
+        try:
             yield one
-            observing.cancel()
-    finally:
-        await one.close()
+        finally:
+            await one.close()

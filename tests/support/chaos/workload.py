@@ -71,8 +71,8 @@ class Planned:
         return "failed" if any(step.fails for step in self.steps.values()) else "completed"
 
 
-def plan_pipeline(rng: random.Random, name: str, pools: tuple[str, ...]) -> Planned:
-    """The next pipeline of a client."""
+def plan_pipeline(rng: random.Random, name: str, pools: tuple[str, ...], *, longest: float = 3.0) -> Planned:
+    """The next pipeline of a client; a step takes at most ``longest`` seconds."""
     graph = rng.random() < 0.6
     served = graph and rng.random() < 0.4
     count = rng.randint(1, 4)
@@ -81,7 +81,7 @@ def plan_pipeline(rng: random.Random, name: str, pools: tuple[str, ...]) -> Plan
         always = place == count - 1 > 0 and rng.random() < 0.4
         step = _step(rng, f"s{place + 1}", service=served and place == 0, always=always)
         steps[step.id] = step
-        document = _document(rng, step)
+        document = _document(rng, step, longest)
         if graph and place and not always:
             first = ["s1"] if served else []
             earlier = rng.sample(range(1, place + 1), rng.randint(0, place))
@@ -101,6 +101,23 @@ def plan_pipeline(rng: random.Random, name: str, pools: tuple[str, ...]) -> Plan
     )
 
 
+def plan_sleeper(name: str, pool: str, seconds: float, steps: int = 2) -> Planned:
+    """A step that takes ``seconds``, and further ones that take none; nothing fails."""
+    planned = [
+        PlannedStep(f"s{place + 1}", service=False, always=False, lines=10, falls=0, limit=0) for place in range(steps)
+    ]
+    documents = [_container(step, 0 if place else seconds) for place, step in enumerate(planned)]
+    return Planned(
+        id=name,
+        pool=pool,
+        document={"name": name, "steps": documents},
+        steps={step.id: step for step in planned},
+        cancel=None,
+        again=False,
+        other=False,
+    )
+
+
 def _step(rng: random.Random, name: str, *, service: bool, always: bool) -> PlannedStep:
     falls = limit = 0
     if not service and not always:
@@ -109,8 +126,20 @@ def _step(rng: random.Random, name: str, *, service: bool, always: bool) -> Plan
     return PlannedStep(name, service, always, rng.choice((2, 10, 40, 400)), falls, limit)
 
 
-def _document(rng: random.Random, step: PlannedStep) -> dict[str, Any]:
-    pause = 0 if step.service else rng.choice((0, 0.1, 0.5, 1, 2, 3))
+def _document(rng: random.Random, step: PlannedStep, longest: float) -> dict[str, Any]:
+    pause = min(longest, rng.choice((0, 0.1, 0.5, 1, 2, 3)))
+    document = _container(step, 0 if step.service else pause)
+    if step.service:
+        document |= {"type": "service", "lifetime": "pipeline", "ready": {"running": "300ms"}}
+    if step.always:
+        document["when"] = "always"
+    if step.limit:
+        document["retry"] = {"limit": step.limit, "backoff": "200ms"}
+    return document
+
+
+def _container(step: PlannedStep, pause: float) -> dict[str, Any]:
+    """The step as in the file; it sleeps when it has printed half of its lines."""
     script = _SCRIPT.format(
         lines=step.lines, half=max(1, step.lines // 2), pause=pause, falls=step.falls, code=FAILS_WITH
     )
@@ -119,11 +148,4 @@ def _document(rng: random.Random, step: PlannedStep) -> dict[str, Any]:
         "stop_grace_period": "2s",
         "commands": [script + (_STAYS if step.service else "")],
     }
-    document: dict[str, Any] = {"name": step.id, "container": container}
-    if step.service:
-        document |= {"type": "service", "lifetime": "pipeline", "ready": {"running": "300ms"}}
-    if step.always:
-        document["when"] = "always"
-    if step.limit:
-        document["retry"] = {"limit": step.limit, "backoff": "200ms"}
-    return document
+    return {"name": step.id, "container": container}
