@@ -92,6 +92,11 @@ class Stream:
         self._held = b""
         self._covered = 0  # so many of the held bytes are masked already: their *** has gone out
 
+    @property
+    def held(self) -> int:
+        """Number of bytes that are held back."""
+        return len(self._held)
+
     def feed(self, data: bytes) -> bytes:
         """The next bytes, masked; some may come with a later call."""
         data = self._held + data if self._held else data

@@ -16,6 +16,11 @@ MAX_PIECE = 32 * 1024
 class Masker(Protocol):
     """One direction of a redactor: bytes in, the same bytes without secrets out, a little later."""
 
+    @property
+    def held(self) -> int:
+        """Number of bytes that went in and have not come out yet."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """What can be said for certain so far."""
         ...
@@ -47,12 +52,20 @@ class LineSplitter:
         self._masker = masker
         self._held = b""
         self._time = ""
+        self.open_since = ""
+        """Time of the first frame of which something is still to come out; empty when nothing is."""
 
     def feed(self, frame: LogFrame) -> list[Entry]:
         """The entries that are complete with this frame; a frame without line end is a piece of its own."""
         self._time = wire_time(frame.time)
         self._held += self._masker.feed(frame.data)
-        return self._take(flush=False)
+        entries = self._take(flush=False)
+        held = len(self._held) + self._masker.held
+        if held == 0:
+            self.open_since = ""
+        elif held <= len(frame.data) or not self.open_since:
+            self.open_since = self._time  # all that came before is out
+        return entries
 
     def flush(self) -> list[Entry]:
         """What is left, at the end of the output."""

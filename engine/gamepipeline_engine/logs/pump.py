@@ -178,7 +178,9 @@ class LogPump:
         try:
             async with contextlib.aclosing(frames):  # type: ignore[type-var]
                 async for frame in frames:
-                    await self._take(splitters[frame.stream].feed(frame))
+                    entries = splitters[frame.stream].feed(frame)
+                    self._seen.keep_from(min(filter(None, (one.open_since for one in splitters.values())), default=""))
+                    await self._take(entries)
                     if follow and self._dropped_bytes:
                         raise _LimitReached  # the daemon keeps the rest; finish() counts it
                     if flusher is not None and flusher.done():

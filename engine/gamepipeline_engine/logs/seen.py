@@ -22,6 +22,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.newest = ""
+        self._open = ""
         self._recent: deque[Entry] = deque()
         self._again: Counter[Entry] = Counter()
 
@@ -31,6 +32,10 @@ class Seen:
         self._prune(edge)
         self._again = Counter(self._recent)
         return edge
+
+    def keep_from(self, time: str) -> None:
+        """What was written at ``time`` is read and not published yet (empty: nothing is): begin no later than there."""
+        self._open = time
 
     def add(self, entry: Entry) -> None:
         """``entry`` is published."""
@@ -49,7 +54,8 @@ class Seen:
     def _edge(self) -> str | None:
         if not self.newest:
             return None
-        return timestamp(moment(self.newest) - timedelta(seconds=OVERLAP))
+        edge = timestamp(moment(self.newest) - timedelta(seconds=OVERLAP))
+        return min(edge, self._open) if self._open else edge
 
     def _prune(self, edge: str | None) -> None:
         while edge is not None and self._recent and self._recent[0].time < edge:

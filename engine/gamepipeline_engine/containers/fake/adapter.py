@@ -14,6 +14,7 @@ from typing import Literal
 from gamepipeline_engine.containers.fake.daemon import FakeDaemon, Thing
 from gamepipeline_engine.containers.fake.machine import Machine
 from gamepipeline_engine.containers.fake.pulls import Pulls
+from gamepipeline_engine.containers.frames import nanoseconds
 from gamepipeline_engine.containers.names import (
     IDENTITY,
     REALM,
@@ -194,7 +195,7 @@ class FakeContainers:
                     frame, at = found.frames[at], at + 1
                     if follow and ended and at == len(found.frames) and frame.data[-1:] != b"\n":
                         break
-                    if since is None or frame.time >= since:
+                    if since is None or nanoseconds(frame.time) >= nanoseconds(since):
                         yield frame
                         self.daemon.check_stream("logs", name, epoch)
                 if ended or not follow:
