@@ -14,6 +14,8 @@ TIME = "2026-11-23T18:00:00.123456789Z"
 class Plain:
     """A masker without secrets."""
 
+    held = 0
+
     def feed(self, data: bytes) -> bytes:
         """As it came."""
         return data
@@ -87,6 +89,19 @@ def test_secrets_that_two_frames_share_are_masked() -> None:
     splitter = LineSplitter("stdout", Redactor(["topsecret"]).stream())
     entries = splitter.feed(LogFrame(TIME, "stdout", b"key=top")) + splitter.feed(LogFrame(TIME, "stdout", b"secret\n"))
     assert [one.text for one in entries + splitter.flush()] == ["key=***"]
+
+
+def test_a_splitter_says_since_when_something_is_to_come() -> None:
+    """The time of the first frame that is not wholly out, whether the masker or the missing line end holds it."""
+    later = "2026-11-23T18:00:05.000000000Z"
+    splitter = LineSplitter("stdout", Redactor(["first\nsecond"]).stream())
+    splitter.feed(LogFrame(TIME, "stdout", b"whole\n"))
+    assert splitter.open_since == ""
+    splitter.feed(LogFrame(TIME, "stdout", b"first\n"))
+    splitter.feed(LogFrame(later, "stdout", b"seco"))
+    assert splitter.open_since == wire_time(TIME)
+    splitter.feed(LogFrame(later, "stdout", b"nd\nrest"))
+    assert splitter.open_since == wire_time(later)
 
 
 def test_size_counts_the_line_end() -> None:

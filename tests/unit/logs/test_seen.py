@@ -64,6 +64,19 @@ def test_a_second_reading_starts_from_the_newest() -> None:
     assert not seen.is_new(entry(10))
 
 
+def test_what_is_read_and_not_published_is_read_again() -> None:
+    """Reading begins no later than at what somebody still holds back, and knows what was published since."""
+    everything = [entry(0, "held"), *(entry(n, str(n)) for n in range(1, 2000))]
+    seen = Seen()
+    seen.keep_from(everything[0].time)
+    for one in everything[1:]:
+        seen.add(one)
+    assert seen.since() == everything[0].time
+    assert [one for one in everything if seen.is_new(one)] == everything[:1]
+    seen.keep_from("")
+    assert seen.since() == entry(1998).time
+
+
 def test_memory_is_bounded() -> None:
     """Only entries of the overlap are remembered, however many there were."""
     seen = Seen()

@@ -115,6 +115,67 @@ def test_a_daemon_that_is_away_decides_nothing() -> None:
     play(main())
 
 
+def test_a_log_waits_for_a_daemon_that_is_away() -> None:
+    """Only a log store has a limit: the daemon away right after the exit costs no line."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        daemon = engine.world.daemon
+        async with engine.serving():
+            gate = daemon.faults.hold("history")
+            await engine.submit(pipeline(does("a", "sleep 5", "printf end")))
+            await gate.reached.wait()
+            logs = daemon.faults.hold("logs")
+            gate.open.set()
+            await logs.reached.wait()
+            daemon.go_away()
+            logs.open.set()
+            await asyncio.sleep(LOG_DRAIN * 5)
+            daemon.come_back()
+            status = await engine.wait()
+            assert (status.status, await text(engine, "a")) == ("completed", ["end"])
+            assert not any(isinstance(one.data, LogTruncated) for one in await engine.log_events())
+
+    play(main())
+
+
+@pytest.mark.parametrize("how", ["refuse", "lose_reply"])
+def test_a_history_that_is_hidden_says_nothing(how: str) -> None:
+    """A proxy that hides the daemon's events costs precision and nothing else; a lost answer is asked for again."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        faults = engine.world.daemon.faults
+        if how == "refuse":
+            faults.refuse("history", "engine_error", status=403)
+        else:
+            faults.lose_reply("history")
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "sleep 30")))
+            await engine.until("p1", "StepStarted")
+            engine.world.daemon.kill_by_hand("gp-p1.a.1")
+            status = await engine.wait()
+            assert status.steps[0].cause == ("signal" if how == "refuse" else "killed_external")
+
+    play(main())
+
+
+def test_a_service_that_somebody_restarted_before_it_was_ready() -> None:
+    """It may go on: its readiness is what counts."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"s": FakeScript(run_for=None, ready_after=20)})
+        async with engine.serving():
+            document = serves("s", "anything", ready={"exec": ["ready"], "timeout": "5m"})
+            await engine.submit(pipeline(document))
+            await engine.until("p1", "StepStarted")
+            await asyncio.sleep(5)
+            engine.world.daemon.restart_by_hand("gp-p1.s.1")
+            assert (await engine.wait()).status == "completed"
+
+    play(main())
+
+
 def test_streams_that_break_are_no_exits() -> None:
     """A broken wait or log stream is taken up where it was; no line is lost or doubled."""
 
@@ -464,6 +525,22 @@ def test_a_log_store_that_stays_away_pins_nothing() -> None:
             assert (engine.world.clock.now() - before).total_seconds() < LOG_DRAIN + 30
             events = await engine.events()
             assert [one.data.alert for one in events if isinstance(one.data, AlertRaised)] == ["logs_lost"]
+
+    play(main())
+
+
+def test_a_line_that_could_begin_a_secret_is_not_lost() -> None:
+    """Held back until the end, while the other stream went on for long: it is published all the same."""
+
+    async def main() -> None:
+        key = "-----BEGIN KEY-----\nabcdefghijklmnop\n-----END KEY-----"
+        output = [FakeOutput(b"-----BEGIN KEY-----\n")]
+        output += [FakeOutput(f"{n}\n".encode(), "stderr", after=1.0) for n in range(8)]
+        engine = EngineOnFakes(scripts={"a": FakeScript(output=tuple(output))}, variables={"PEM_KEY": key})
+        async with engine.serving():
+            document = pipeline(does("a", "anything"), secrets=["PEM_KEY"])
+            assert (await engine.run(document)).status == "completed"
+            assert sorted(await text(engine, "a")) == ["***", *map(str, range(8))]
 
     play(main())
 

@@ -9,8 +9,9 @@ import pytest
 
 from gamepipeline_engine.core.inputs import Claim
 from gamepipeline_engine.journal.faults import Ghost
+from gamepipeline_engine.journal.port import NotStored
 from gamepipeline_engine.runner import Fenced, Runner, Writer
-from gamepipeline_events import LogClosed, StepLog, decode
+from gamepipeline_events import Event, LogClosed, StepLog, decode
 from gamepipeline_projections import PipelineStatus
 from tests.support.engine_on_fakes import EngineOnFakes, FakeWorld, names
 from tests.support.histories import pipeline, service, step
@@ -254,5 +255,27 @@ def test_bytes_that_are_no_command() -> None:
             assert (await engine.run(pipeline(does("a", "true")))).status == "completed"
             await engine.until_taken()
             assert sorted(code for _, code, _ in engine.rejected) == ["bad_command", "bad_command"]
+
+    simulate(main())
+
+
+def test_an_append_that_is_refused_for_good_does_not_orphan_the_pipeline() -> None:
+    """The run is let go, its command comes again, and the same engine goes on with the epoch it has."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        original, calls = engine.journal.append, 0
+
+        async def refused_once(event: Event, payload: bytes, expected: int) -> int:
+            nonlocal calls
+            calls += 1
+            if calls == 4:
+                raise NotStored(event.pipeline_id, "odd")
+            return await original(event, payload, expected)
+
+        engine.journal.append = refused_once  # type: ignore[method-assign]
+        async with engine.serving():
+            assert (await engine.run(pipeline(does("a", "sleep 5")))).status == "completed"
+            assert engine.world.daemon.starts == {"gp-p1.a.1": 1}
 
     simulate(main())
