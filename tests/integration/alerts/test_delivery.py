@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from gamepipeline_engine.alerts.delivery.deadletter import OPERATION
 from gamepipeline_engine.alerts.delivery.endpoint import consumer_of
+from gamepipeline_engine.broker.consumers import alerts_consumer, ensure_consumer
 from gamepipeline_engine.broker.streams import Topology
 from gamepipeline_events import ErrorLog, decode
 from gamepipeline_projections.reading import LogReader
@@ -300,6 +301,7 @@ async def test_nothing_shows_the_url(bench: Bench) -> None:
         async with delivering(notifier_on(bench.client, bench.topology, config)):
             await bench.raised("p1")
             await bench.hook.until(lambda: len(bench.hook.ids) == 1)
+            await logged(logs, "alert delivered")
             await bench.hook.down()
             await bench.raised("p1", first=2)
             await logged(logs, "alert given up")
@@ -321,6 +323,19 @@ async def test_an_engine_without_the_key_leaves_it_to_others(bench: Bench) -> No
             await bench.drained()
     assert all(verified(request) for request in bench.hook.requests)
     assert bench.hook.ids == wanted
+
+
+async def test_a_consumer_that_somebody_changed(bench: Bench) -> None:
+    """It is not used and not changed back: the log says what differs."""
+    other = alerts_consumer(bench.topology, consumer_of(bench.hook.url), ACK_WAIT * 2)
+    await ensure_consumer(bench.client.jetstream(), bench.topology, other, stream=bench.topology.events)
+    notifier = notifier_on(bench.client, bench.topology, config_for(bench.hook.url))
+    with capture_logs() as logs:
+        serving = asyncio.ensure_future(notifier.serve())  # noqa: TID251 - ends below
+        await logged(logs, "alerts cannot be delivered")
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert "ack_wait" in logs[0]["why"]
 
 
 async def test_a_consumer_that_somebody_removed_is_made_anew(bench: Bench) -> None:
