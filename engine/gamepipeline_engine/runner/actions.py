@@ -12,7 +12,7 @@ import structlog
 from gamepipeline_engine.core.actions import Action, Dispose, EndAttempt, EndService, RunAttempt, WatchService
 from gamepipeline_engine.core.inputs import AttemptFailed
 from gamepipeline_engine.journal.port import JournalError
-from gamepipeline_engine.runner.attempt import end_attempt, run_attempt
+from gamepipeline_engine.runner.attempt import close_log, end_attempt, run_attempt
 from gamepipeline_engine.runner.desk import Desk, NotRunning
 from gamepipeline_engine.runner.dispose import dispose
 from gamepipeline_engine.runner.service import end_service, watch_service
@@ -41,18 +41,23 @@ async def perform(action: Action, desk: Desk) -> None:
             raise  # the loop is ending: this process has no say any more, and touches nothing
         trace = desk.redactor().redact_text(told(exc))
         log.error("action failed", action=repr(action), pipeline=desk.state.id, trace=trace)  # noqa: TRY400
-        await desk.error("engine_error", f"{type(exc).__name__}: {exc}", {"operation": type(action).__name__})
+        message = ", ".join(f"{type(one).__name__}: {one}" for one in leaves(exc))
+        await desk.error("engine_error", message, {"operation": type(action).__name__})
         if isinstance(action, RunAttempt):
-            # Before the attempt is called failed nothing of it may run on.
-            await desk.change(lambda: desk.host.containers.remove(desk.container))
-            await desk.report(
-                AttemptFailed(
-                    step=action.step,
-                    attempt=action.attempt,
-                    cause="engine_error",
-                    message=desk.redactor().redact_text(f"{type(exc).__name__}: {exc}"),
-                )
-            )
+            await _give_up(action, desk, desk.redactor().redact_text(message))
+
+
+async def _give_up(action: RunAttempt, desk: Desk, message: str) -> None:
+    """The attempt fails by the engine's own fault. Before that is said, nothing of it may run on."""
+    if desk.step_state.started_at is not None:
+        try:
+            await close_log(desk, desk.pump or desk.open_pump())
+        except (Fenced, JournalError, NotRunning):
+            raise
+        except Exception as exc:  # noqa: BLE001 - what failed may be the reading of the log itself
+            log.warning("log not closed", pipeline=desk.state.id, step=desk.step, why=type(exc).__name__)
+    await desk.change(lambda: desk.host.containers.remove(desk.container))
+    await desk.report(AttemptFailed(step=action.step, attempt=action.attempt, cause="engine_error", message=message))
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from gamepipeline_engine.containers.port import ContainerView, DaemonError
+from gamepipeline_engine.containers.port import ContainerView, DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.inputs import ProbesExhausted, ServiceAnswered
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.runner.desk import Desk
@@ -98,7 +98,7 @@ def _log_question(ready: Readiness, pump: LogPump) -> Callable[[ContainerView], 
 async def _exec(desk: Desk, ready: Readiness, view: ContainerView) -> bool:
     try:
         return await desk.host.containers.execute(view.name, ready.command, PROBE_LIMIT) == 0
-    except DaemonError:
+    except (DaemonError, DaemonUnreachable):  # not now; whether the service is well is not known by that
         return False
 
 

@@ -93,10 +93,9 @@ def _listening(world: World, complaints: list[str]) -> Iterator[None]:
 
     def hear(_logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
         process = current_process()
-        if event.get("exc_info"):
-            trace = traceback.format_exc()
-            if not trace.endswith("NotRunning\n"):
-                complaints.append(f"{method} {event['event']} at {world.loop.time():.3f}: {trace}")
+        if method in {"error", "exception", "critical"}:
+            trace = event.get("trace") or traceback.format_exc()
+            complaints.append(f"{method}: {event['event']} at {world.loop.time():.3f}: {trace}")
         who = process.name[-6:] if process is not None else "?"
         said = " ".join(f"{key}={value}" for key, value in event.items() if key != "event")
         world.note(f"engine {who}", f"{method}: {event['event']} {said}")

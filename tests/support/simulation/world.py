@@ -175,7 +175,7 @@ class World:
             data = {key: value for key, value in msgspec.to_builtins(event.data).items() if key != "pipeline"}
             self.note("events", f"{pipeline_id} #{event.seq} e{event.epoch} {name} {data} by {event.engine}")
         if name == "StepStarted":
-            self._on_record.add(decode(record.payload).data.container_id)  # type: ignore[union-attr]
+            self._on_record.add(decode(record.payload).data.container_id)  # type: ignore[attr-defined]
         if name in WOKEN_BY:
             for engine in self.engines:
                 if engine.link is not None and engine.link.up and self.chance.happens(0.7):
