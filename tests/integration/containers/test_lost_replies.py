@@ -129,7 +129,8 @@ async def test_a_truncated_log_is_not_its_end(rig: DockerRig, proxy: DockerProxy
     """Cut anywhere, also inside a frame, the log raises, and goes on where it was."""
     name = await rig.ended("".join(f"echo out{n}\n" for n in range(200)))
     whole = joined(await rig.all_logs(name))
-    for after in (200, 1000, 1003, 5001, 5017):
+    # Behind the headers: a reply that is cut before them is asked for again by the HTTP client itself.
+    for after in (500, 1000, 1003, 5001, 5017):
         proxy.cut_reply("GET", "/logs", after=after)
         seen, found = Resume(), []
         try:
