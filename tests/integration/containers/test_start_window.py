@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gamepipeline_engine.containers.docker import adapter
-from gamepipeline_engine.containers.port import DaemonUnreachable
+from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
 from tests.support.containers import DockerRig, docker_rig, joined
 from tests.support.docker_proxy import DockerProxy, docker_proxy
 
@@ -68,6 +68,6 @@ async def test_one_that_vanished_meanwhile_is_lost(rig: DockerRig, proxy: Docker
     again = asyncio.ensure_future(rig.containers.start(name))  # noqa: TID251 - awaited below
     await asyncio.sleep(0.5)
     await rig.hands.remove(name)
-    with pytest.raises(adapter.DaemonError) as caught:
+    with pytest.raises(DaemonError) as caught:
         await again
     assert caught.value.cause == "container_lost"
