@@ -24,6 +24,19 @@ from typing import Any
 
 from tests.support.images import BUSYBOX
 
+_JANITOR = """
+cat > /dev/null
+for signal in CONT TERM; do kill -$signal $(cat "$1/docker.pid"); done
+sleep 10
+kill -KILL $(cat "$1/docker.pid")
+kill -TERM "$2"
+sleep 1
+ip netns delete "$3"
+awk -v below="$1/" 'index($2, below) == 1 {print $2}' /proc/self/mounts | sort -r | xargs -r umount -l
+rm -rf "$1"
+"""
+"""Waits for the end of its input, which is the end of the tests, however they end; then clears up."""
+
 _START = 30.0
 _STOP = 30.0
 
@@ -38,6 +51,7 @@ class SecondDocker:
         self._namespace = f"gp2-{secrets.token_hex(4)}"
         self._containerd: subprocess.Popen[bytes] | None = None
         self._dockerd: subprocess.Popen[bytes] | None = None
+        self._janitor: subprocess.Popen[bytes] | None = None
 
     # --- what a test does with it ----------------------------------------------------------------
 
@@ -143,6 +157,14 @@ class SecondDocker:
         ]
         enter = ["nsenter", f"--net=/run/netns/{self._namespace}"]
         self._containerd = self._spawn("containerd", [*enter, "containerd", *arguments])
+        words = [str(self.folder), str(self._containerd.pid), self._namespace]
+        self._janitor = subprocess.Popen(
+            ["sh", "-c", _JANITOR, "janitor", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         limit = time.monotonic() + _START
         while not (self.folder / "containerd.sock").exists():
             assert time.monotonic() < limit, (self.folder / "containerd.log").read_text()
@@ -173,6 +195,10 @@ class SecondDocker:
         for mount in sorted(_mounts_below(self.folder), key=len, reverse=True):
             _run("umount", "-l", mount, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._janitor is not None and self._janitor.stdin is not None:
+            self._janitor.kill()
+            self._janitor.wait()
+            self._janitor.stdin.close()
 
     def _settings(self) -> dict[str, str]:
         """An id of its own. Until 23 it came from a key that all engines of a host share."""
