@@ -234,8 +234,11 @@ no_process() { [ -z "$(processes)" ]; }
 clean_up_demo() {
     local code=$? pid ids
     trap - EXIT
-    for pid in $(processes); do
-        kill -KILL "$pid" 2>/dev/null || true
+    # Again until nobody is left: an engine that lives a moment longer starts its server anew.
+    while ! no_process; do
+        for pid in $(processes); do
+            kill -KILL "$pid" 2>/dev/null || true
+        done
     done
     for kind in container volume network; do
         mapfile -t ids < <(ids_of "$kind")

@@ -49,19 +49,20 @@ class Home:
 
     def leave(self) -> None:
         """End the user's processes and remove the node's containers, volumes and networks."""
-        for pid in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         limit = time.monotonic() + _ENDED_WITHIN
-        while self.processes() and time.monotonic() < limit:
+        # Again until nobody is left: an engine that lives a moment longer starts its server anew.
+        while (found := self.processes()) and time.monotonic() < limit:
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
         for listing, removal in (
             (("ps", "-aq"), ("rm", "-f", "-v")),
             (("volume", "ls", "-q"), ("volume", "rm")),
             (("network", "ls", "-q"), ("network", "rm")),
         ):
-            if found := self.docker(*listing):
-                subprocess.run(["docker", *removal, *found], capture_output=True, check=False, timeout=60)
+            if left := self.docker(*listing):
+                subprocess.run(["docker", *removal, *left], capture_output=True, check=False, timeout=60)
 
 
 @contextmanager

@@ -129,9 +129,11 @@ class Cli:
 
     def clean_up(self) -> None:
         """End what was started here and remove what it left on the daemon."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Again until nobody is left: an engine that lives a moment longer starts its server anew.
+        while found := self.processes():
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         for realm in self._realms():
             mark = f"label=io.gamepipeline.realm={realm}"
             for listing, removal in (
