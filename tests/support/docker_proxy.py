@@ -117,8 +117,9 @@ class DockerProxy:
         self._clients.add(writer)
         back: asyncio.StreamWriter | None = None
         try:
-            back_reader, back = await asyncio.open_unix_connection(self._engine)
-            await _Relay(self._meet, reader, writer, back_reader, back).run()
+            with contextlib.suppress(OSError):  # an engine that is away: the caller's connection is reset
+                back_reader, back = await asyncio.open_unix_connection(self._engine)
+                await _Relay(self._meet, reader, writer, back_reader, back).run()
         finally:
             for one in (writer, back):
                 if one is not None:

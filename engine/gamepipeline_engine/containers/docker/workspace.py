@@ -84,8 +84,9 @@ class DockerWorkspace:
     async def _volume(self, pipeline_id: str, labels: Mapping[str, str]) -> None:
         name = volume_name(pipeline_id)
         body = {"Name": name, "Driver": "local", "Labels": dict(labels)}
-        found = await self._client.json("prepare", name, "POST", "volumes/create", body=body)
-        self._refuse_foreign("prepare", name, [found])
+        await self._client.json("prepare", name, "POST", "volumes/create", body=body)
+        # Not the answer to that: a daemon that was restarted forgets in it what labels the volume has.
+        await self._own_volume("prepare", name)
         async with self._helper(pipeline_id, labels) as helper:
             await self._unpack("prepare", helper, "/", _seed_archive())
 
