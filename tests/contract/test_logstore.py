@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from gamepipeline_engine.journal.faults import Full, Silence
-from gamepipeline_engine.journal.port import JournalUnavailable, NotStored, Recorded
+from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored, Recorded
 from gamepipeline_events import BadInput
 from gamepipeline_events.ids import PIPELINE_LEVEL
 from gamepipeline_projections.reading import LogReader
@@ -84,6 +84,36 @@ async def test_published_again_is_stored_once(rig: Rig) -> None:
     first = await rig.logs.publish(event, payload, "a")
     assert await rig.logs.publish(event, payload, "a") == first
     assert len(await all_of(rig.logs.read("p"))) == 1
+
+
+async def test_behind_what_is_known(rig: Rig) -> None:
+    """With ``after`` a record is stored only where nothing else came; other steps do not count."""
+    first = await rig.logs.publish(*made_log("p"), "a", after=0)
+    await rig.logs.publish(*made_log("p"), "b")
+    second, payload = made_log("p", 2)
+    sequence = await rig.logs.publish(second, payload, "a", after=first)
+    with pytest.raises(Conflict) as caught:
+        await rig.logs.publish(*made_log("p", 2), "a", after=first)
+    assert (caught.value.expected, caught.value.found) == (first, sequence)
+    assert [one.sequence for one in await all_of(rig.logs.read("p", "a"))] == [first, sequence]
+
+
+async def test_behind_what_is_known_again(rig: Rig) -> None:
+    """The same record again is no conflict with itself, even if something came behind it."""
+    event, payload = made_log("p")
+    first = await rig.logs.publish(event, payload, "a", after=0)
+    assert await rig.logs.publish(event, payload, "a", after=0) == first
+    await rig.logs.publish(*made_log("p", 2), "a")
+    assert await rig.logs.publish(event, payload, "a", after=0) == first
+    assert len(await all_of(rig.logs.read("p"))) == 2
+
+
+async def test_behind_what_has_expired(jetstream: JetStreamRig) -> None:
+    """A record goes behind one that the stream has dropped for its age."""
+    first = await jetstream.logs.publish(*made_log("p"), "a", after=0)
+    js = jetstream.direct.jetstream()
+    assert await js.purge_stream(jetstream.topology.logs, subject=jetstream.subjects.log("p", "a"))
+    assert await jetstream.logs.publish(*made_log("p", 2), "a", after=first) > first
 
 
 async def test_an_id_that_somebody_else_used_is_no_success(rig: Rig) -> None:

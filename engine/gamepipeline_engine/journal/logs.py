@@ -7,12 +7,15 @@ from collections.abc import AsyncGenerator
 
 from nats.aio.client import Client
 
-from gamepipeline_engine.journal.port import JournalUnavailable, NotStored, Recorded
+from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored, Recorded
 from gamepipeline_engine.journal.publish import (
     MESSAGE_ID,
+    SEQUENCE,
+    SEQUENCE_FILTER,
     STREAM,
     Acknowledged,
     Refused,
+    WrongSequence,
     publish,
     too_large,
 )
@@ -45,10 +48,12 @@ class JetStreamLogStore:
         self._reader = LogReader(nc, subjects, stream, patience=patience)
         self._api = StreamApi(nc, stream)
 
-    async def publish(self, event: Event, payload: bytes, step_id: str | None) -> int:
+    async def publish(self, event: Event, payload: bytes, step_id: str | None, *, after: int | None = None) -> int:
         """As the port says."""
         subject = self._subjects.log(event.pipeline_id, step_id)
         headers = {STREAM: self._stream, MESSAGE_ID: event.id}
+        if after is not None:
+            headers |= {SEQUENCE: str(after), SEQUENCE_FILTER: subject}
         if why := too_large(self._nc, subject, payload, headers):
             raise NotStored(event.pipeline_id, why)
         loop = asyncio.get_running_loop()
@@ -63,10 +68,28 @@ class JetStreamLogStore:
                     return sequence
                 case Refused(why, full):
                     raise NotStored(event.pipeline_id, why, full=full)
+                case WrongSequence() if after is not None:
+                    sequence = await self._find_own(event.pipeline_id, subject, payload, after)
+                    if sequence:
+                        return sequence
+                    # Nothing came behind it: it has expired itself.
+                    last = await self._api.last(subject)
+                    headers[SEQUENCE] = str(last.sequence if last is not None else 0)
                 case _:
                     if loop.time() + _PAUSE >= deadline:
                         raise JournalUnavailable(f"log record of {event.pipeline_id}: {outcome}")
                     await asyncio.sleep(_PAUSE)
+
+    async def _find_own(self, pipeline_id: str, subject: str, payload: bytes, after: int) -> int:
+        """Where our record is above ``after``; 0 when nothing is there. Raises Conflict when something else is."""
+        last = after
+        while record := await self._api.next(subject, last):
+            if record.payload == payload:
+                return record.sequence
+            last = record.sequence
+        if last != after:
+            raise Conflict(pipeline_id, after, last)
+        return 0
 
     def read(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """As the port says."""

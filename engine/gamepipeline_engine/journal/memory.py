@@ -244,7 +244,7 @@ class MemoryLogStore(_Client):
         """The next publishes meet these, one each; None: nothing happens."""
         self._faults.extend(faults)
 
-    async def publish(self, event: Event, payload: bytes, step_id: str | None) -> int:
+    async def publish(self, event: Event, payload: bytes, step_id: str | None, *, after: int | None = None) -> int:
         """As the port says; also insists that ``payload`` is the event, encoded."""
         subject = self._subjects.log(event.pipeline_id, step_id)
         if decode(payload).id != event.id:
@@ -255,11 +255,11 @@ class MemoryLogStore(_Client):
         if isinstance(fault, Full):
             raise NotStored(event.pipeline_id, "maximum bytes exceeded", full=True)
         if isinstance(fault, Silence) and fault.stored:
-            self.stream.store(subject, payload, event.id)
+            self._store(event, subject, payload, after)
         if isinstance(fault, Silence) or self.away:
             await self._sleep(self._limit)
             raise JournalUnavailable("no answer from the stream of logs")
-        return self._store(event, subject, payload)
+        return self._store(event, subject, payload, after)
 
     def read(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """As the port says."""
@@ -269,7 +269,12 @@ class MemoryLogStore(_Client):
         """As the port says."""
         return self._follow(self._filter(pipeline_id, step_id), after)
 
-    def _store(self, event: Event, subject: str, payload: bytes) -> int:
+    def _store(self, event: Event, subject: str, payload: bytes, after: int | None) -> int:
+        if after is not None:
+            found = list(self.stream.matching(subject, after))
+            own = next((record.sequence for record in found if record.payload == payload), 0)
+            if found and not own:
+                raise Conflict(event.pipeline_id, after, found[-1].sequence)
         sequence = self.stream.store(subject, payload, event.id)
         if self.stream.records[_place(self.stream.records, sequence - 1)].payload != payload:
             raise NotStored(event.pipeline_id, f"another record has the id {event.id}")

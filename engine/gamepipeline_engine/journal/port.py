@@ -98,11 +98,13 @@ class Journal(Protocol):
 class LogStore(Protocol):
     """The logs stream: records of one step are stored in the order they are published."""
 
-    async def publish(self, event: Event, payload: bytes, step_id: str | None) -> int:
+    async def publish(self, event: Event, payload: bytes, step_id: str | None, *, after: int | None = None) -> int:
         """Store one record, at least once, and return its stream sequence once it is acknowledged.
 
-        Raises NotStored when it can never be stored, JournalUnavailable when the stream does not
-        answer within the call's own limit (a few seconds): the caller decides how long it goes on.
+        ``after``: only if nothing was stored of the step above that sequence but this very record;
+        else Conflict. Raises NotStored when it can never be stored, JournalUnavailable when the
+        stream does not answer within the call's own limit (a few seconds): the caller decides how
+        long it goes on, with the same record and the same ``after``.
         """
         ...
 

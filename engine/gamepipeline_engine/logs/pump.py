@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.containers.port import Containers, DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.diagnosis import TAIL_LINES
-from gamepipeline_engine.journal.port import JournalUnavailable, LogStore
+from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, LogStore
 from gamepipeline_engine.logs.lines import Entry, LineSplitter, Masker
 from gamepipeline_engine.logs.seen import Seen
 from gamepipeline_events import EventData, LogClosed, LogGap, LogTruncated, StepLog, decode
@@ -24,8 +24,9 @@ from gamepipeline_events import EventData, LogClosed, LogGap, LogTruncated, Step
 CHUNK_BYTES = 128 * 1024
 CHUNK_SECONDS = 0.25
 
-Publish = Callable[[EventData, str], Awaitable[None]]
-"""Stores one record of a step's log; returns when it is acknowledged, however long that takes.
+Publish = Callable[[EventData, str, int], Awaitable[int]]
+"""Stores one record of a step's log, behind the one whose sequence is given; returns its own when it is
+acknowledged, however long that takes. Raises Conflict when something else was stored behind that one.
 
 The same record handed in again, after a cancelled call, is stored once.
 """
@@ -71,7 +72,12 @@ class LogPump:
         self._tail: deque[str] = deque(maxlen=TAIL_LINES * 2)
         self._listeners: list[Callable[[str], None]] = []
         self._flushing = asyncio.Lock()  # chunks are stored in the order of their numbers
-        self._unstored: StepLog | None = None
+        self._unstored: list[Entry] = []
+        self._unstored_bytes = 0
+        self._record: StepLog | None = None
+        """``_unstored`` on its way: the same until it is known to be stored or not."""
+        self._last = 0
+        """Sequence of the step's last record that is known: what comes behind it is by somebody else."""
         self._resumed = False
         self.closed = False
 
@@ -97,7 +103,9 @@ class LogPump:
                 self._resumed = True
 
     async def _take_up(self) -> None:
-        async for record in self._store.read(self._pipeline_id, self._step):
+        """Read what is stored behind what is known, by whomever. Raises JournalUnavailable."""
+        async for record in self._store.read(self._pipeline_id, self._step, after=self._last):
+            self._last = record.sequence
             data = decode(record.payload).data
             if getattr(data, "attempt", None) != self._attempt:
                 continue
@@ -107,9 +115,19 @@ class LogPump:
                 self._chunks = data.chunk
                 partial = set(data.partial)
                 for at, (time, stream, text) in enumerate(data.lines):
-                    self._count(Entry(time, stream, text, at in partial))
+                    self._count_foreign(Entry(time, stream, text, at in partial))
             elif isinstance(data, LogClosed):
                 self.closed = True
+
+    async def _catch_up(self) -> None:
+        """Somebody else stored something: an error, or output, because the pipeline changes hands."""
+        while True:
+            try:
+                await self._take_up()
+            except JournalUnavailable:
+                await self._clock.sleep(1.0)
+            else:
+                return
 
     async def follow(self) -> None:
         """Publish the output as it comes, until the container ends. A break is mended from where it was."""
@@ -132,7 +150,7 @@ class LogPump:
         try:
             await self._read(follow=False)
         except DaemonError as exc:
-            await self._publish(LogGap(step=self._step, attempt=self._attempt, reason=exc.message), self._step)
+            await self._put_gap(exc.message)
         await self._close()
 
     async def lose(self, reason: str) -> None:
@@ -141,28 +159,43 @@ class LogPump:
         if self.closed:
             return
         await self._flush()
-        await self._publish(LogGap(step=self._step, attempt=self._attempt, reason=reason), self._step)
+        await self._put_gap(reason)
         await self._close()
 
     async def _close(self) -> None:
         if self._dropped_bytes:
-            dropped = LogTruncated(
+            await self._put(
+                lambda: LogTruncated(
+                    step=self._step,
+                    attempt=self._attempt,
+                    dropped_lines=self._dropped_lines,
+                    dropped_bytes=self._dropped_bytes,
+                )
+            )
+        await self._put(
+            lambda: LogClosed(
                 step=self._step,
                 attempt=self._attempt,
-                dropped_lines=self._dropped_lines,
-                dropped_bytes=self._dropped_bytes,
+                chunks=self._chunks,
+                lines=self._lines,
+                bytes=self._bytes,
+                sha256=self._hash.hexdigest(),
             )
-            await self._publish(dropped, self._step)
-        closed = LogClosed(
-            step=self._step,
-            attempt=self._attempt,
-            chunks=self._chunks,
-            lines=self._lines,
-            bytes=self._bytes,
-            sha256=self._hash.hexdigest(),
         )
-        await self._publish(closed, self._step)
         self.closed = True
+
+    async def _put_gap(self, reason: str) -> None:
+        await self._put(lambda: LogGap(step=self._step, attempt=self._attempt, reason=reason))
+
+    async def _put(self, made: Callable[[], EventData]) -> None:
+        """Store what ``made`` says of the log as it is now; nothing once somebody else has closed it."""
+        while not self.closed:
+            try:
+                self._last = await self._publish(made(), self._step, self._last)
+            except Conflict:
+                await self._catch_up()
+            else:
+                return
 
     async def _read(self, *, follow: bool) -> None:
         splitters = {
@@ -172,6 +205,7 @@ class LogPump:
         self._dropped_lines = self._dropped_bytes = 0
         # What an interrupted reading had taken and not published comes again.
         self._pending, self._pending_bytes = [], 0
+        await self._flush()
         frames = self._containers.logs(self._container, since=self._seen.since(), follow=follow)
         # Not a TaskGroup: its end would wait for the flusher, which has none of its own.
         flusher = asyncio.ensure_future(self._flush_often()) if follow else None  # noqa: TID251
@@ -199,7 +233,7 @@ class LogPump:
         for entry in entries:
             if not self._seen.is_new(entry):
                 continue
-            if self._bytes + self._pending_bytes + entry.size > self._limit:
+            if self._bytes + self._unstored_bytes + self._pending_bytes + entry.size > self._limit:
                 self._dropped_lines += not entry.partial
                 self._dropped_bytes += entry.size
                 continue
@@ -216,32 +250,52 @@ class LogPump:
     async def _flush(self) -> None:
         async with self._flushing:
             await self._store_chunk()  # one whose publishing was cancelled on the way goes first
-            if not self._pending:
-                return
-            entries, self._pending, self._pending_bytes = self._pending, [], 0
-            self._chunks += 1
-            for entry in entries:
-                self._count(entry)
-            self._unstored = StepLog(
-                step=self._step,
-                attempt=self._attempt,
-                chunk=self._chunks,
-                lines=[(one.time, one.stream, one.text) for one in entries],
-                partial=[at for at, one in enumerate(entries) if one.partial],
-            )
+            self._unstored, self._unstored_bytes = self._pending, self._pending_bytes
+            self._pending, self._pending_bytes = [], 0
             await self._store_chunk()
 
     async def _store_chunk(self) -> None:
-        if self._unstored is not None:
-            await self._publish(self._unstored, self._step)
-            self._unstored = None
+        while self._unstored and not self.closed:
+            self._record = self._record or self._chunk_of(self._unstored)
+            try:
+                self._last = await self._publish(self._record, self._step, self._last)
+            except Conflict:
+                self._record = None
+                await self._catch_up()
+                continue
+            entries, self._unstored, self._unstored_bytes, self._record = self._unstored, [], 0, None
+            self._chunks += 1
+            for entry in entries:
+                self._count(entry)
 
-    def _count(self, entry: Entry) -> None:
+    def _chunk_of(self, entries: list[Entry]) -> StepLog:
+        return StepLog(
+            step=self._step,
+            attempt=self._attempt,
+            chunk=self._chunks + 1,
+            lines=[(one.time, one.stream, one.text) for one in entries],
+            partial=[at for at, one in enumerate(entries) if one.partial],
+        )
+
+    def _count_foreign(self, entry: Entry) -> None:
+        """Somebody else published it: what we have of it, or shall read of it, is not published again."""
+        if entry in self._unstored:
+            self._unstored.remove(entry)
+            self._unstored_bytes -= entry.size
+            self._count(entry)
+        elif entry in self._pending:
+            self._pending.remove(entry)
+            self._pending_bytes -= entry.size
+            self._count(entry)
+        else:
+            self._count(entry, add=self._seen.add_foreign)
+
+    def _count(self, entry: Entry, add: Callable[[Entry], None] | None = None) -> None:
         text = entry.text if entry.partial else f"{entry.text}\n"
         self._hash.update(text.encode())
         self._bytes += len(text.encode())
         self._lines += not entry.partial
         self._tail.append(entry.text)
-        self._seen.add(entry)
+        (add or self._seen.add)(entry)
         for callback in self._listeners:
             callback(entry.text)

@@ -44,6 +44,11 @@ class Seen:
         if len(self._recent) % 1024 == 0:
             self._prune(self._edge())
 
+    def add_foreign(self, entry: Entry) -> None:
+        """``entry`` is published by somebody else, while this reading is still on its way there."""
+        self.add(entry)
+        self._again[entry] += 1
+
     def is_new(self, entry: Entry) -> bool:
         """Whether ``entry`` was not published before this reading began."""
         edge_hit = self._again[entry] > 0

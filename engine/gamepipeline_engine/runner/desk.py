@@ -184,8 +184,10 @@ class Desk:
             )
         return self.pump
 
-    async def publish(self, data: EventData, step: str | None) -> None:
-        """Store one record; wait for a store that is away. What can never be stored is said aloud.
+    async def publish(self, data: EventData, step: str | None, after: int) -> int:
+        """Store one record behind ``after``; wait for a store that is away. Its sequence, or Conflict.
+
+        What can never be stored is said aloud, and the sequence is still ``after``.
 
         A record whose publishing was cancelled keeps its id when it is handed in again: the store
         knows it by that.
@@ -198,15 +200,13 @@ class Desk:
             # One that was paused must not add to a log that its successor goes on with.
             await self._writer.confirm()
             try:
-                await uninterrupted(self.host.logs.publish(event, payload, step))
+                return await uninterrupted(self.host.logs.publish(event, payload, step, after=after))
             except JournalUnavailable:
                 await self.host.clock.sleep(1.0)
             except NotStored as exc:
                 log.warning("log record lost", pipeline=self.state.id, step=step, why=exc.why)
                 await self.report(LogsLost(step=self.step, attempt=self.attempt, message=exc.why))
-                return
-            else:
-                return
+                return after
 
     async def error(self, cause: str, message: str, context: dict[str, Any]) -> None:
         """Put a fault on record, in the logs stream and in the engine's own log. Never raises."""

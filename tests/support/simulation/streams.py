@@ -54,10 +54,12 @@ class Stream:
         pipeline = subject.split(".")[2]
         wanted = headers.get(SEQUENCE)
         if wanted is not None:
-            if headers[SEQUENCE_FILTER].split(".")[2] != pipeline:
-                raise AssertionError(f"the condition of {subject} is about {headers[SEQUENCE_FILTER]}")
-            if int(wanted) != self.last(pipeline):
-                return _error(400, WRONG_SEQUENCE, f"wrong last sequence: {self.last(pipeline)}")
+            about = headers[SEQUENCE_FILTER]
+            if about not in {subject, f"{subject.rpartition('.')[0]}.>"}:
+                raise AssertionError(f"the condition of {subject} is about {about}")
+            last = self._last_under(about)
+            if int(wanted) != last:
+                return _error(400, WRONG_SEQUENCE, f"wrong last sequence: {last}")
         known = self._ids.get(headers.get(MESSAGE_ID, ""))
         if known is not None:
             return {"stream": self.name, "seq": known.sequence, "duplicate": True}
@@ -76,9 +78,9 @@ class Stream:
     def get(self, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to STREAM.MSG.GET."""
         if "last_by_subj" in body:
-            found = self.of[body["last_by_subj"].split(".")[2]][-1:]
+            found = self._under(body["last_by_subj"])[-1:]
         elif "next_by_subj" in body:
-            found = [one for one in self.of[body["next_by_subj"].split(".")[2]] if one.record.sequence >= body["seq"]]
+            found = [one for one in self._under(body["next_by_subj"]) if one.record.sequence >= body["seq"]]
         else:
             found = self.records[body["seq"] - 1 : body["seq"]]
         if not found:
@@ -87,9 +89,13 @@ class Stream:
         data = base64.b64encode(record.payload).decode()
         return {"message": {"subject": record.subject, "seq": record.sequence, "data": data}}
 
-    def last(self, pipeline: str) -> int:
-        """Sequence of a pipeline's last message; 0 for none."""
-        found = self.of[pipeline]
+    def _under(self, about: str) -> list[Stored]:
+        """The messages of a pipeline (``….>``), or of one subject."""
+        found = self.of[about.split(".")[2]]
+        return found if about.endswith(">") else [one for one in found if one.record.subject == about]
+
+    def _last_under(self, about: str) -> int:
+        found = self._under(about)
         return found[-1].record.sequence if found else 0
 
     def after(self, pipeline: str, after: int, step: str | None = None) -> list[Recorded]:
