@@ -32,6 +32,9 @@ from tests.support.simulation.streams import EVENTS, LOGS, Stream
 HEALING = 3600.0
 """Seconds that everything may take to be well once the faults have stopped."""
 
+ROUGH = 60.0
+"""Seconds for which a bad network may be felt."""
+
 CLIENT = "cli:simulated"
 
 
@@ -71,6 +74,7 @@ class World:
         self.faults_until = self.chance.uniform(20.0, 120.0)
         self._on_record: set[str] = set()
         """Containers whose start is on record."""
+        self._rough: list[float] = []
         self.calm = False
         self._folded: dict[str, tuple[int, PipelineState]] = {}
         self._keep_notes = keep_notes
@@ -180,6 +184,10 @@ class World:
             for engine in self.engines:
                 if engine.link is not None and engine.link.up and self.chance.happens(0.7):
                     self.loop.later_outside(self.chance.brief(0.5), engine.hear, pipeline_id)
+
+    def was_rough(self, at: float) -> bool:
+        """Whether the network was bad, or the events stream full, at that time or shortly before."""
+        return any(one <= at < one + ROUGH for one in self._rough)
 
     # --- people --------------------------------------------------------------------------------------
 
@@ -345,6 +353,7 @@ class World:
         self._cut(self.engines)
 
     def _cut(self, engines: list[Engine]) -> None:
+        self._rough.append(self.loop.time())
         self.note("world", f"{', '.join(engine.node for engine in engines)} without NATS")
         wait = self.chance.choice([0.1, 2.0, 12.0, 45.0])
         for engine in engines:
@@ -353,6 +362,7 @@ class World:
 
     def _bad_weather(self) -> None:
         self.note("world", "the network is bad")
+        self._rough.append(self.loop.time())
         weather, chance = self.weather, self.chance
         weather.lost_request = chance.choice([0.0, 0.05, 0.3])
         weather.lost_reply = chance.choice([0.0, 0.05, 0.3])
@@ -410,6 +420,7 @@ class World:
 
     def _full(self) -> None:
         self.note("world", "the events stream is full")
+        self._rough.append(self.loop.time())
         self.events.full = True
         self._later(self.chance.uniform(1.0, 30.0), self._not_full)
 
