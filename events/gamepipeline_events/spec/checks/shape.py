@@ -34,6 +34,9 @@ _FREE_TEXT = frozenset({"name", "description", "model"})
 _BOOLEAN_WORDS = frozenset({"yes", "no", "on", "off", "true", "false"})
 
 
+_MANY = (inspect.StructType, inspect.DictType, inspect.ListType, inspect.NoneType)
+
+
 class _Wrong:
     """Stands for a value that has a problem."""
 
@@ -80,7 +83,8 @@ class Shape:
         chosen = choose(value, options)
         if isinstance(chosen, inspect.Metadata):
             return self.walk(value, chosen, path)
-        if isinstance(value, str) and OPEN in value:
+        # An expression is one value: it cannot stand for a mapping or a list.
+        if isinstance(value, str) and OPEN in value and not all(isinstance(one, _MANY) for one in options):
             seen = self._expressions(value, path)
             if seen is not None:
                 return seen
