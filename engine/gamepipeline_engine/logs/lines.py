@@ -57,18 +57,21 @@ class LineSplitter:
 
     def feed(self, frame: LogFrame) -> list[Entry]:
         """The entries that are complete with this frame; a frame without line end is a piece of its own."""
-        self._time = wire_time(frame.time)
+        time = wire_time(frame.time)
+        # A line has the time at which it began: whoever reads again from there on reads all of it.
+        self._time = self.open_since or time
         self._held += self._masker.feed(frame.data)
         entries = self._take(flush=False)
         held = len(self._held) + self._masker.held
         if held == 0:
             self.open_since = ""
         elif held <= len(frame.data) or not self.open_since:
-            self.open_since = self._time  # all that came before is out
+            self.open_since = time  # all that came before is out
         return entries
 
     def flush(self) -> list[Entry]:
         """What is left, at the end of the output."""
+        self._time = self.open_since or self._time
         self._held += self._masker.flush()
         return self._take(flush=True)
 

@@ -122,3 +122,13 @@ def test_size_counts_the_line_end() -> None:
 def test_times(daemon: str, wire: str) -> None:
     """The daemon's nanoseconds are cut, never rounded up: a line is not dated after it was written."""
     assert wire_time(daemon) == wire
+
+
+def test_a_line_has_the_time_at_which_it_began() -> None:
+    """A container that was started again goes on with the line its last life left open: who reads on reads both."""
+    splitter = LineSplitter("stdout", Plain())
+    assert splitter.feed(LogFrame("2026-01-01T00:00:01.000000000Z", "stdout", b"no end")) == []
+    found = splitter.feed(LogFrame("2026-01-01T00:00:05.000000000Z", "stdout", b", and on\n"))
+    assert [(one.time, one.text) for one in found] == [("2026-01-01T00:00:01.000000Z", "no end, and on")]
+    found = splitter.feed(LogFrame("2026-01-01T00:00:06.000000000Z", "stdout", b"next\n"))
+    assert [one.time for one in found] == ["2026-01-01T00:00:06.000000Z"]
