@@ -401,7 +401,7 @@ class World:
             return
         name = self.chance.choice(names)
         machine = self.daemon.containers[name]
-        what = self.chance.choice(["rm", "kill", "pause"])
+        what = self.chance.choice(["rm", "kill", "pause", "stop", "restart"])
         if what == "rm" and machine.started is not None and machine.id not in self._on_record:
             return  # whoever comes after a crash cannot know that it ran: the Guarantees say so
         self.note("hands", f"docker {what} {name}")
@@ -409,6 +409,10 @@ class World:
             self.daemon.remove_by_hand(name)
         elif machine.state == "running" and what == "kill":
             self.daemon.kill_by_hand(name)
+        elif machine.state == "running" and what == "stop":
+            self.daemon.stop_by_hand(name)
+        elif machine.started is not None and what == "restart":
+            self.daemon.restart_by_hand(name)
         elif machine.state == "running" and not machine.restarting:
             self.daemon.pause_by_hand(name)
             self._later(self.chance.uniform(1.0, 20.0), lambda: self._unpause(name))
