@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,11 +16,12 @@ from typing import Any
 from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.commands.memory import MemoryCommandQueue, MemoryCommands
 from gamepipeline_engine.commands.queue_port import AlreadyQueued
-from gamepipeline_engine.config import Config
+from gamepipeline_engine.config import Config, TimingConfig
 from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon, FakeScript, ScaledClock
 from gamepipeline_engine.core.inputs import RequestCancel, RequestStop
 from gamepipeline_engine.journal.memory import MemoryJournal, MemoryLogStore, MemoryStream
-from gamepipeline_engine.presence import PresenceUnknown, Record
+from gamepipeline_engine.presence import Record
+from gamepipeline_engine.presence_memory import MemoryBucket, MemoryClient, MemoryPresence
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.supervision import Supervisor
 from gamepipeline_engine.variables import NodeVariables
@@ -31,54 +32,6 @@ from gamepipeline_projections.state import TERMINAL
 
 REALM = "01JDREALM00000000000000000"
 START = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
-
-
-class MemoryPresence:
-    """Adapter of Presence in memory, without a time to live. ``away``: the records cannot be reached."""
-
-    def __init__(self, record: Record, records: dict[str, Record]) -> None:
-        self.record = record
-        self.away = False
-        self._records = records
-
-    @property
-    def replaced(self) -> str | None:
-        """See the port."""
-        return None
-
-    def _check(self) -> None:
-        if self.away:
-            raise PresenceUnknown("the records are out of reach")
-
-    async def renew(self) -> bool:
-        """See the port."""
-        self._check()
-        self._records[f"engine.{self.record.instance}"] = self.record
-        return True
-
-    async def present(self) -> list[Record]:
-        """See the port."""
-        self._check()
-        return [record for key, record in self._records.items() if key.startswith("engine.")]
-
-    async def take_watch(self, pipeline_id: str, gone: Callable[[str], bool]) -> bool:
-        """See the port."""
-        self._check()
-        holder = self._records.get(f"watch.{pipeline_id}")
-        if holder is not None and holder.instance != self.record.instance and not gone(holder.instance):
-            return False
-        self._records[f"watch.{pipeline_id}"] = self.record
-        return True
-
-    async def leave_watch(self, pipeline_id: str) -> None:
-        """See the port."""
-        holder = self._records.get(f"watch.{pipeline_id}")
-        if holder is not None and holder.instance == self.record.instance:
-            del self._records[f"watch.{pipeline_id}"]
-
-    async def withdraw(self) -> None:
-        """See the port."""
-        self._records.pop(f"engine.{self.record.instance}", None)
 
 
 class FakeProber:
@@ -108,7 +61,7 @@ class FakeWorld:
     clock: ScaledClock = field(default_factory=lambda: ScaledClock(1.0, START))
     events: MemoryStream = field(default_factory=MemoryStream)
     log_records: MemoryStream = field(default_factory=MemoryStream)
-    records: dict[str, Record] = field(default_factory=dict)
+    bucket: MemoryBucket = field(default_factory=lambda: MemoryBucket(TimingConfig().ack_wait / 2))
     subjects: Subjects = field(default_factory=Subjects)
     daemon: FakeDaemon = field(init=False)
     commands: MemoryCommands = field(init=False)
@@ -160,7 +113,7 @@ class EngineOnFakes:
         record = Record(
             instance=self.instance, node=node, docker=self.world.daemon.id, pools=("default", node), daemon=True
         )
-        self.presence = MemoryPresence(record, self.world.records)
+        self.presence = MemoryPresence(MemoryClient(self.world.bucket), record)
         self.supervisor = Supervisor(
             self.host,
             queue=self.queue,
@@ -205,7 +158,6 @@ class EngineOnFakes:
         """
         self.crashed = True
         await self._end()
-        await self.presence.withdraw()
 
     # --- what people do ------------------------------------------------------------------------------
 
