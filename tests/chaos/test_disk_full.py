@@ -16,7 +16,7 @@ import pytest
 from tests.support.chaos import budget
 from tests.support.chaos.arena import Arena, arena
 
-pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.timeout(400), pytest.mark.xdist_group("points")]
+pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.timeout(400)]
 
 SIZE = "48m"
 FULL_FOR = 8.0

@@ -14,7 +14,7 @@ from tests.support.chaos import budget
 from tests.support.chaos.arena import Arena, arena
 from tests.support.chaos.engine import EngineProcess
 
-pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.xdist_group("points")]
+pytestmark = [pytest.mark.chaos, pytest.mark.docker]
 
 CLIENTS = 8
 PASSES = (1, 2, 3, 5)

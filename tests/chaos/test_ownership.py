@@ -13,7 +13,7 @@ from tests.support.chaos.arena import Arena, arena
 from tests.support.chaos.engine import Timing
 from tests.support.chaos.workload import plan_sleeper
 
-pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.timeout(240), pytest.mark.xdist_group("ownership")]
+pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.timeout(240)]
 
 PIPELINES = 6
 
@@ -77,7 +77,7 @@ async def test_nobody_takes_anything_after_an_outage_of_nats(tmp_path: Path, say
 async def _start(one: Arena, group: asyncio.TaskGroup, seconds: float) -> None:
     """Submit, and wait until the first step of each pipeline runs."""
     for number in range(PIPELINES):
-        group.create_task(one.client.run(plan_sleeper(f"p{number}", "default", seconds)))
+        group.create_task(one.client.run(plan_sleeper(f"p{number}-{one.client.token}", "default", seconds)))
     running = await _until(one, lambda: sum(isinstance(e.data, StepStarted) for e in _events(one)) >= PIPELINES, 40)
     assert running, "the steps did not start"
 

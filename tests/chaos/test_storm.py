@@ -12,7 +12,7 @@ from tests.support.chaos.arena import Arena, arena
 from tests.support.chaos.faults import Striker
 from tests.support.chaos.storm import storm
 
-pytestmark = [pytest.mark.chaos, pytest.mark.docker, pytest.mark.xdist_group("storm")]
+pytestmark = [pytest.mark.chaos, pytest.mark.docker]
 
 ROUND = 100
 """Kills after which a run is judged and the next one begins, with a store of its own."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,6 +55,8 @@ class Client:
         self.ended: dict[str, str] = {}
         """Pipeline → its first terminal event."""
         self.refused: Counter[str] = Counter()
+        self.token = secrets.token_hex(3)
+        """In the ids of its pipelines: containers and networks are named after them, and runs share the daemon."""
         self._url = url
         self._topology = Topology()
         self._open: _Open | None = None
@@ -85,7 +88,7 @@ class Client:
         number = 0
         while not stop.is_set():
             number += 1
-            await self.run(plan_pipeline(rng, f"{prefix}-{number}", pools, longest=longest), stop)
+            await self.run(plan_pipeline(rng, f"{prefix}-{number}-{self.token}", pools, longest=longest), stop)
             await asyncio.sleep(rng.uniform(0, 0.3))
 
     async def run(self, planned: Planned, stop: asyncio.Event | None = None) -> None:
