@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gamepipeline_engine.core.retry import FAILURES, SYSTEM
-from gamepipeline_events import AlertRaised, Event, LogClosed, StepLog, decode
+from gamepipeline_events import AlertRaised, CommandRejected, Event, LogClosed, StepLog, decode
 from gamepipeline_projections.audit import (
     NOTHING_MISSING,
     RULES,
@@ -204,6 +204,15 @@ def test_a_service_that_stays_may_be_left() -> None:
 def test_commands_that_had_their_effect(name: str, command: SentCommand) -> None:
     """Also: nothing to do any more, sent too early, or never acknowledged."""
     assert check_history(lived(name).records, journal=ClientJournal((command,))) == []
+
+
+@pytest.mark.parametrize(("after", "broken"), [("StepStarted", set()), ("ServiceReady", {"command_effect"})])
+def test_a_refused_stop_had_its_effect_if_there_was_nothing_to_stop(after: str, broken: set[str]) -> None:
+    """Whatever the clocks of who asked and who refused say: the order of the events counts."""
+    asked = SentCommand(kind="stop", pipeline_id=PIPELINE, id="C", at="2026-11-24T17:00:00.000000Z")
+    refusal = CommandRejected(command="stop", command_id="C", code="nothing_to_stop", message="no such service runs")
+    case = forge(lived("39_service_stays"), insert(refusal, after=after, of="game", epoch=None, engine=None))
+    assert {one.rule for one in check_history(case.records, journal=ClientJournal((asked,)))} == broken
 
 
 @pytest.mark.parametrize(

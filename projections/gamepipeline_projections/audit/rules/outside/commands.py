@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gamepipeline_events import (
+    CommandRejected,
     PipelineCanceled,
     PipelineCancelRequested,
     PipelineRejected,
@@ -14,6 +15,7 @@ from gamepipeline_events import (
 from gamepipeline_projections.audit.evidence import SentCommand
 from gamepipeline_projections.audit.finding import Remark, Rule, at
 from gamepipeline_projections.audit.history import History
+from gamepipeline_projections.state import PipelineState, StepState
 
 GROUP = "commands"
 
@@ -39,8 +41,27 @@ def _took_effect(history: History, command: SentCommand) -> bool:
         case "cancel":
             return history.state.terminal or any(history.each(PipelineCancelRequested, PipelineCanceled))
         case _:
-            asked = any(event.causation_id == command.id for _, event, _ in history.each(ServiceStopRequested))
-            return asked or not _could_stop(history, command)
+            return _was_answered(history, command) or not _could_stop(history, command)
+
+
+def _was_answered(history: History, command: SentCommand) -> bool:
+    """Whether a stop is on record, or its refusal at a time when there was nothing to stop."""
+    for entry, event, data in history.each(ServiceStopRequested, CommandRejected):
+        if isinstance(data, CommandRejected):
+            if data.command_id == command.id and not _is_ready(entry.before, command):
+                return True
+        elif event.causation_id == command.id:
+            return True
+    return False
+
+
+def _is_ready(state: PipelineState, command: SentCommand) -> bool:
+    """Whether a service that the command is about could be stopped then."""
+    return any(command.step in {None, one} for one in state.live_services() if not _is_stopping(state.steps[one]))
+
+
+def _is_stopping(step: StepState) -> bool:
+    return step.service is not None and step.service.phase == "stopping"
 
 
 def _could_stop(history: History, command: SentCommand) -> bool:
