@@ -21,7 +21,7 @@ from tests.support.chaos.judge import Evidence, Verdict, judge
 from tests.support.chaos.nats import NatsProcess
 from tests.support.chaos.watch import Watch, leftovers, watching
 from tests.support.containers import remove_realm
-from tests.support.docker_proxy import DockerProxy, docker_proxy
+from tests.support.docker_proxy import ENGINE, DockerProxy, docker_proxy
 
 GONE_WITHIN = 60.0
 """Seconds after the last pipeline's end within which nothing may be left on the daemon."""
@@ -36,7 +36,10 @@ name. One that is told to end before it has begun just ends."""
 
 @dataclass
 class Arena:
-    """What is in it. ``engines`` by node name; ``proxy`` stands before the daemon for the first of them."""
+    """What is in it. ``engines`` by node name; ``proxy`` stands before the daemon for the first of them.
+
+    ``watch``: None where the daemon itself is struck: it keeps its events in its memory.
+    """
 
     folder: Path
     timing: Timing
@@ -44,7 +47,7 @@ class Arena:
     engines: Mapping[str, EngineProcess]
     proxy: DockerProxy
     client: Client
-    watch: Watch
+    watch: Watch | None
     realm: str
     notes: list[str] = field(default_factory=list)
 
@@ -53,8 +56,13 @@ class Arena:
         """Engines and servers that were ended by SIGKILL."""
         return self.nats.kills + sum(engine.kills for engine in self.engines.values())
 
-    async def finish(self) -> Verdict:
-        """No fault any more: everything must end, and nothing be left. Then judge."""
+    @property
+    def starts(self) -> int:
+        """Containers that were started, as the daemon says."""
+        return self.watch.count("start") if self.watch is not None else 0
+
+    async def finish(self, *, may_interrupt: bool = False) -> Verdict:
+        """No fault any more: everything must end, and nothing be left. Then judge; ``may_interrupt`` as there."""
         began = time.monotonic()
         ended = await self.client.all_ended(ENDED_WITHIN)
         self.notes.append(f"all ended {time.monotonic() - began:.1f} s after the last fault" if ended else "STUCK")
@@ -63,13 +71,13 @@ class Arena:
         evidence = Evidence(
             events=events,
             logs=logs,
-            docker=self.watch.events,
+            docker=self.watch.events if self.watch is not None else None,
             journal=self.client.journal,
             planned=self.client.planned,
             acknowledged=self.client.acknowledged,
             leftovers=left,
         )
-        verdict = judge(evidence)
+        verdict = judge(evidence, may_interrupt=may_interrupt)
         if not ended:
             verdict.wrong.append(f"not ended within {ENDED_WITHIN:g} s: {self.client.open_pipelines}")
         for engine in self.engines.values():
@@ -93,19 +101,23 @@ async def arena(
     *,
     nodes: Sequence[str] = ("chaos-a", "chaos-b"),
     store: Path | None = None,
+    docker: str | None = None,
     timing: Timing | None = None,
     capacity: int = 6,
 ) -> AsyncIterator[Arena]:
-    """Everything started and serving; at the end nothing of it is left."""
+    """Everything started and serving; at the end nothing of it is left.
+
+    ``docker``: the socket of a daemon that may be struck, which DOCKER_HOST names too; else the machine's own.
+    """
     timing = timing or Timing()
     async with AsyncExitStack() as stack:
         nats = NatsProcess(folder / "nats", store)
         stack.callback(nats.stop)
         nats.start()
-        proxy = await stack.enter_async_context(docker_proxy())
+        proxy = await stack.enter_async_context(docker_proxy(docker or ENGINE))
         engines = {}
         for place, node in enumerate(nodes):
-            host = None if place else proxy.host
+            host = proxy.host if not place else f"unix://{docker}" if docker else None
             engine = EngineProcess(node, folder / node, nats.url, docker_host=host, timing=timing, capacity=capacity)
             stack.callback(engine.end)
             engines[node] = engine
@@ -118,7 +130,7 @@ async def arena(
         served = [await engine.ready() for engine in engines.values()]
         realm = str(served[0]["realm"])
         stack.push_async_callback(_remove, realm, tuple(engines.values()))
-        watch = await stack.enter_async_context(watching(realm))
+        watch = None if docker else await stack.enter_async_context(watching(realm))
         watcher = await stack.enter_async_context(client(nats.url))
         yield Arena(folder, timing, nats, engines, proxy, watcher, watch, realm)
 

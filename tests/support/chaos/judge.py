@@ -35,7 +35,7 @@ class Evidence:
 
     events: Sequence[Recorded]
     logs: Sequence[Recorded]
-    docker: Sequence[DockerEvent]
+    docker: Sequence[DockerEvent] | None
     journal: ClientJournal
     planned: Mapping[str, Planned]
     acknowledged: Sequence[str]
@@ -56,8 +56,8 @@ class Verdict:
         return "\n".join([*self.wrong, f"{len(self.wrong)} wrong; {counts}; errors of the system: {errors}"])
 
 
-def judge(evidence: Evidence) -> Verdict:
-    """Everything that is wrong."""
+def judge(evidence: Evidence, *, may_interrupt: bool = False) -> Verdict:
+    """Everything that is wrong. ``may_interrupt``: attempts may be ended by the daemon's own end, and run again."""
     by_pipeline: dict[str, list[Event]] = defaultdict(list)
     for record in evidence.events:
         event = decode(record.payload, sequence=record.sequence)
@@ -66,8 +66,10 @@ def judge(evidence: Evidence) -> Verdict:
     for pipeline_id in dict.fromkeys((*evidence.acknowledged, *by_pipeline)):
         history = by_pipeline.get(pipeline_id, [])
         verdict.wrong += [f"{pipeline_id}: {one}" for one in _one_end(history)]
-        verdict.wrong += [f"{pipeline_id}: {one}" for one in _as_planned(history, evidence.planned[pipeline_id])]
-    verdict.wrong += _one_start(evidence.docker)
+        planned = evidence.planned[pipeline_id]
+        remarks = _as_planned(history, planned, _interrupted(history) if may_interrupt else frozenset())
+        verdict.wrong += [f"{pipeline_id}: {one}" for one in remarks]
+    verdict.wrong += _one_start(evidence.docker or ())
     verdict.wrong += _logs(evidence, by_pipeline)
     verdict.wrong += [f"left over: {one.kind} {one.name}" for one in evidence.leftovers]
     verdict.wrong += [
@@ -102,8 +104,14 @@ def _one_end(history: Sequence[Event]) -> Iterator[str]:
             yield f"attempt {event.data.attempt} of step {event.data.step} was started and has no terminal event"
 
 
-def _as_planned(history: Sequence[Event], planned: Planned) -> Iterator[str]:
-    """The outcome and the number of attempts are those of a run without faults."""
+def _interrupted(history: Sequence[Event]) -> frozenset[tuple[str, int]]:
+    """Attempts that the daemon's end has ended, and that are tried again."""
+    failed = [event.data for event in history if isinstance(event.data, StepFailed)]
+    return frozenset((one.step, one.attempt) for one in failed if one.cause == "interrupted" and one.will_retry)
+
+
+def _as_planned(history: Sequence[Event], planned: Planned, interrupted: frozenset[tuple[str, int]]) -> Iterator[str]:
+    """The outcome and the number of attempts are those of a run without faults, but for those ``interrupted``."""
     end = next((event for event in history if event.name in TERMINAL_EVENTS), None)
     gave_up = isinstance(end.data, PipelineFailed) and end.data.cause == "engine_error" if end else False
     expected = {"completed": "PipelineCompleted", "failed": "PipelineFailed"}[planned.outcome]
@@ -113,11 +121,13 @@ def _as_planned(history: Sequence[Event], planned: Planned) -> Iterator[str]:
         yield f"ended as {end.name}, {expected} was planned"
     for event in history:
         data = event.data
-        if isinstance(data, StepCompleted | StepFailed) and not asked:
-            yield from _attempt(planned.steps[data.step], data)
+        if isinstance(data, StepCompleted | StepFailed) and not asked and (data.step, data.attempt) not in interrupted:
+            more = sum(step == data.step for step, _ in interrupted)
+            yield from _attempt(planned.steps[data.step], data, more)
 
 
-def _attempt(step: PlannedStep, data: StepCompleted | StepFailed) -> Iterator[str]:
+def _attempt(step: PlannedStep, data: StepCompleted | StepFailed, more: int) -> Iterator[str]:
+    """``more``: attempts that nobody planned."""
     name = f"attempt {data.attempt} of step {step.id}"
     if isinstance(data, StepFailed):
         if data.kind == "error":
@@ -126,7 +136,7 @@ def _attempt(step: PlannedStep, data: StepCompleted | StepFailed) -> Iterator[st
             yield f"{name} failed with {data.exit_code} ({data.cause}: {data.message})"
         elif data.attempt > step.falls:
             yield f"{name} failed, only {step.falls} were to"
-    elif data.attempt != step.attempts or step.fails:
+    elif data.attempt != step.attempts + more or step.fails:
         yield f"step {step.id} completed at attempt {data.attempt}, planned: {step}"
 
 
@@ -182,7 +192,7 @@ def _count(verdict: Verdict, evidence: Evidence, by_pipeline: Mapping[str, Seque
     counts["pipelines"] = len(by_pipeline)
     counts["events"] = len(evidence.events)
     counts["commands acknowledged"] = sum(one.acknowledged for one in evidence.journal.commands)
-    counts["container starts"] = sum(one.action == "start" for one in evidence.docker)
+    counts["container starts"] = sum(one.action == "start" for one in evidence.docker or ())
     counts["log records"] = len(evidence.logs)
     for history in by_pipeline.values():
         for event in history:
