@@ -212,10 +212,11 @@ def _alert_raised(state: PipelineState, event: Event, data: AlertRaised) -> Pipe
     state = replace(state, alerts=state.alerts | {(data.alert, str(step or ""))})
     if data.alert != "node_lost":
         return state
+    docker = data.details.get("docker")
     lost = {
         one.id: replace(one, service=replace(one.service, phase="unknown"))
         for one in state.steps.values()
-        if one.service is not None and one.service.phase == "ready"
+        if one.service is not None and one.service.phase == "ready" and (docker is None or docker == one.docker)
     }
     return replace(state, steps={**state.steps, **lost})
 
@@ -386,7 +387,7 @@ def _service_event(step: StepState, event: Event) -> StepState:
 
 
 def _service_ready(service: ServiceState, event: Event, data: ServiceReady) -> ServiceState:
-    return replace(service, endpoints=tuple(data.endpoints), ready_at=event.time)
+    return replace(service, endpoints=tuple(data.endpoints), ready_at=service.ready_at or event.time)
 
 
 def _service_restarted(service: ServiceState, event: Event, data: ServiceRestarted) -> ServiceState:

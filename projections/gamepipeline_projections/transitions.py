@@ -69,6 +69,7 @@ SERVICE: dict[tuple[ServicePhase, str], ServicePhase] = {
     ("ready", "AlertRaised"): "unknown",  # node_lost only
     ("stopping", "ServiceExited"): "exited",
     ("stopping", "ServiceStopped"): "stopped",
+    ("unknown", "ServiceReady"): "ready",  # seen again, after its node was away
     ("unknown", "ServiceRestarted"): "ready",
     ("unknown", "ServiceStopRequested"): "stopping",
     ("unknown", "ServiceExited"): "exited",

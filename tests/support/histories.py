@@ -162,7 +162,7 @@ class Story:
 
     def pipeline_completed(self) -> Self:
         """PipelineCompleted."""
-        return self.then(PipelineCompleted(duration=1.0, services=[]))
+        return self.then(PipelineCompleted(duration=1.0, services=self.state.live_services()))
 
     def pipeline_failed(self, failed: str | None = None) -> Self:
         """PipelineFailed."""

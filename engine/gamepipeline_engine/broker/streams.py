@@ -144,9 +144,13 @@ class _Plan:
         return str(self.config.name)
 
 
-async def provision(js: JetStreamContext, topology: Topology, options: StreamOptions | None = None) -> Realm:
+async def provision(
+    js: JetStreamContext, topology: Topology, options: StreamOptions | None = None, *, presence: bool = True
+) -> Realm:
     """Create what is missing, compare what is there. May be called by any number at once.
 
+    ``presence`` False leaves the bucket of the presence records to the engines: how long a record
+    lives follows from their timing, which somebody who only submits or reads does not know.
     Raises StreamMismatch, StoreTooSmall or ProvisioningFailed; what was created until then stays,
     the next call goes on from there.
     """
@@ -155,6 +159,8 @@ async def provision(js: JetStreamContext, topology: Topology, options: StreamOpt
     clustered = bool(server_info(js._nc).get("cluster"))  # noqa: SLF001 - js has no public way to its client
     realm, created = "", False
     for plan in _plans(topology, options, CLUSTER_REPLICAS if clustered else 1):
+        if plan.name == f"KV_{topology.nodes}" and not presence:
+            continue
         is_events = plan.name == topology.events
         info, fresh = await _provide(js, plan, str(ULID()) if is_events else None)
         if is_events:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gamepipeline_engine.broker.embedded import EmbeddedServer
@@ -66,16 +66,15 @@ async def open_session(settings: Settings, *, write: bool = False, create: bool 
     config = load_config()
     target = resolve_target(settings.nats, nats_table(config), os.environ)
     topology = Topology()
-    options = StreamOptions(ack_wait=config.timing.ack_wait)
     if target is not None:
         async with _connected(target, topology, embedded=False) as session:
             if create:
-                await _look(session, options, write=write)
+                await _look(session, write=write)
             yield session
         return
     async with await EmbeddedServer().acquire() as lease, _connected(lease.url, topology, embedded=True) as session:
         if create:
-            await provision(session.client.jetstream(), topology, replace(options, room=lease.room))
+            await provision(session.client.jetstream(), topology, StreamOptions(room=lease.room), presence=False)
         yield session
 
 
@@ -88,14 +87,14 @@ async def _connected(target: Target | str, topology: Topology, *, embedded: bool
         await client.close()
 
 
-async def _look(session: Session, options: StreamOptions, *, write: bool) -> None:
+async def _look(session: Session, *, write: bool) -> None:
     """Somebody else's server: the streams are there, or are made now, or one line says so."""
     stream = session.topology.events
     try:
         await session.api(stream).request(f"STREAM.INFO.{stream}", {})
     except ApiRefused as refused:
         if write:
-            await provision(session.client.jetstream(), session.topology, options)
+            await provision(session.client.jetstream(), session.topology, presence=False)
             return
         fix = "start `gamepipeline engine` once, it creates the streams"
         raise CliError(Exit.INFRASTRUCTURE, f"{stream}: {refused.description}", fix) from refused

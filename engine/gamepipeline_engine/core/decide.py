@@ -44,6 +44,7 @@ from gamepipeline_engine.core.inputs import (
     ServiceAnswered,
     ServiceGone,
     ServiceRestartSeen,
+    ServiceSeen,
     StallSeen,
     Submit,
     Tick,
@@ -58,7 +59,13 @@ from gamepipeline_engine.core.lifecycle import (
     on_submit,
 )
 from gamepipeline_engine.core.nodelost import on_node_lost
-from gamepipeline_engine.core.services import on_logs_lost, on_service_gone, on_service_restart, on_stop
+from gamepipeline_engine.core.services import (
+    on_logs_lost,
+    on_service_gone,
+    on_service_restart,
+    on_service_seen,
+    on_stop,
+)
 from gamepipeline_events import EventData
 from gamepipeline_projections.state import PipelineState
 
@@ -80,6 +87,7 @@ _RULES: dict[type[Input], _Rule] = {
     AttemptStopped: on_attempt_stopped,
     ServiceAnswered: on_service_answered,
     ProbesExhausted: on_probes_exhausted,
+    ServiceSeen: on_service_seen,
     ServiceRestartSeen: on_service_restart,
     ServiceGone: on_service_gone,
     LogsLost: on_logs_lost,

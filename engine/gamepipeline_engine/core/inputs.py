@@ -184,6 +184,14 @@ class ProbesExhausted(Input, frozen=True, kw_only=True):
     attempt: int
 
 
+class ServiceSeen(Input, frozen=True, kw_only=True):
+    """A service that nobody could see for a while, because its node was away, runs."""
+
+    step: str
+    container_id: str
+    endpoints: tuple[Endpoint, ...] = ()
+
+
 class ServiceRestartSeen(Input, frozen=True, kw_only=True):
     """Docker restarted a ready service."""
 

@@ -20,10 +20,14 @@ HINT = "The node was away for longer than node_lost_after; what may still run th
 
 
 def on_node_lost(state: PipelineState, observed: NodeLost, now: datetime) -> EventData | None:  # noqa: ARG001
-    """One alert a pipeline; services that were ready there are in an unknown state from then on."""
-    if state.phase == "none" or ("node_lost", "") in state.alerts:
-        return None
-    if state.phase not in ACTIVE and not state.live_services():
+    """One alert while the pipeline is under way, after its end one each time that its services get out of sight.
+
+    Services that were ready there are in an unknown state from then on.
+    """
+    if state.terminal:
+        if not ready_services(state, observed.docker):
+            return None
+    elif state.phase not in ACTIVE or ("node_lost", "") in state.alerts:
         return None
     return AlertRaised(
         severity="critical",
@@ -31,6 +35,15 @@ def on_node_lost(state: PipelineState, observed: NodeLost, now: datetime) -> Eve
         summary=f"node {observed.node} of pipeline {state.id} has been away for {observed.away:.0f} s",
         details={"node": observed.node, "docker": observed.docker, "away": round(observed.away, 3)},
     )
+
+
+def ready_services(state: PipelineState, docker: str) -> list[str]:
+    """Ids of the services that are on record as ready on a daemon."""
+    return [
+        step.id
+        for step in state.steps.values()
+        if step.service is not None and step.service.phase == "ready" and step.docker == docker
+    ]
 
 
 def settle_lost(state: PipelineState, now: datetime) -> EventData | None:

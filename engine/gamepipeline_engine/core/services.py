@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from gamepipeline_engine.core.diagnosis import diagnose_exit
-from gamepipeline_engine.core.inputs import LogsLost, RequestStop, ServiceGone, ServiceRestartSeen
+from gamepipeline_engine.core.inputs import LogsLost, RequestStop, ServiceGone, ServiceRestartSeen, ServiceSeen
 from gamepipeline_events import (
     AlertRaised,
     EventData,
     ServiceExited,
+    ServiceReady,
     ServiceRestarted,
     ServiceStopped,
     ServiceStopRequested,
@@ -25,6 +26,14 @@ def on_stop(state: PipelineState, observed: RequestStop, now: datetime) -> Event
         if wanted and step.service is not None and step.service.phase in {"ready", "unknown"}:
             return ServiceStopRequested(step=step.id, reason=observed.reason, requested_by=observed.requested_by)
     return None
+
+
+def on_service_seen(state: PipelineState, observed: ServiceSeen, now: datetime) -> EventData | None:  # noqa: ARG001
+    """The node of a service is back, and the service with it."""
+    step = state.steps.get(observed.step)
+    if step is None or step.service is None or step.service.phase != "unknown":
+        return None
+    return ServiceReady(step=step.id, container_id=observed.container_id, endpoints=list(observed.endpoints))
 
 
 def on_service_restart(state: PipelineState, observed: ServiceRestartSeen, now: datetime) -> EventData | None:  # noqa: ARG001

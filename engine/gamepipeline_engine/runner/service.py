@@ -6,7 +6,7 @@ import asyncio
 
 from gamepipeline_engine.containers.port import ContainerView
 from gamepipeline_engine.core.actions import EndService, WatchService
-from gamepipeline_engine.core.inputs import ServiceGone, ServiceRestartSeen
+from gamepipeline_engine.core.inputs import ServiceGone, ServiceRestartSeen, ServiceSeen
 from gamepipeline_engine.runner.attempt import close_log, grace
 from gamepipeline_engine.runner.desk import Desk
 from gamepipeline_engine.runner.ending import Ending, how_it_ended
@@ -29,6 +29,8 @@ async def watch_service(action: WatchService, desk: Desk) -> None:
         if view.state in {"exited", "dead"} and not view.restarting:
             await _record_end(desk, view)
             return
+        if desk.step_state.service is not None and desk.step_state.service.phase == "unknown":
+            await desk.report(ServiceSeen(step=desk.step, container_id=view.id, endpoints=view.endpoints))
         await _follow_once(desk)
 
 

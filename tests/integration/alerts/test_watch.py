@@ -12,10 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from gamepipeline_engine.alerts.watch.disk import Fill, fill_of
+from gamepipeline_engine.alerts.watch.stalls import StallWatch
+from gamepipeline_engine.core.inputs import ServiceSeen
 from gamepipeline_engine.presence import Record
-from gamepipeline_events import AlertRaised, encode
+from gamepipeline_engine.runner import Writer
+from gamepipeline_events import AlertRaised, ServiceStopped, encode
 from gamepipeline_events.subjects import CommandSubject
-from tests.support.histories import ENGINE, NODE, Story, pipeline, service, step
+from tests.support.histories import DOCKER, ENGINE, NODE, Story, pipeline, service, step
 from tests.support.journals import Rig, jetstream_rig, memory_rig
 from tests.support.journals import new_id as unique
 from tests.support.nats import NatsServer
@@ -219,6 +222,55 @@ async def test_a_stream_that_is_away_is_looked_at_later(bench: Bench) -> None:
     await bench.rig.back()
     await bench.watch.look()
     assert len(await bench.alerts(pipeline_id)) == 1
+
+
+# --- services that nobody can see ----------------------------------------------------------------------------
+
+LOST_AFTER = 300.0
+
+
+async def test_services_on_a_node_that_is_away(bench: Bench) -> None:
+    """Watched all the time and nobody there for ``node_lost_after``: one alert, whoever looks, and again next time."""
+    story = bench.story(pipeline(service("s"))).started().serving("s").pipeline_completed()
+    pipeline_id = await bench.tell(story)
+    elsewhere = [bench.another(docker="OTHER") for _ in range(3)]
+    bench.people.records = [bench.engine(), bench.engine(docker="OTHER", instance="X")]
+    await _look(elsewhere)
+    bench.people.records = [bench.engine(docker="OTHER", instance="X")]
+    await bench.pass_(LOST_AFTER - 1)
+    await _look(elsewhere)
+    assert await bench.alerts(pipeline_id) == []
+    await bench.pass_(1)
+    await _look(elsewhere)
+    await bench.pass_(LOST_AFTER * 2)
+    await _look([*elsewhere, bench.another(docker="OTHER")])
+    (alert,) = await bench.alerts(pipeline_id)
+    assert (alert.alert, alert.details["docker"], alert.details["node"]) == ("node_lost", DOCKER, NODE)
+
+    its_own = Writer(bench.watch._host, pipeline_id)
+    await its_own.catch_up()
+    assert await its_own.settle(ServiceSeen(step="s", container_id="c" * 64))
+    await bench.pass_(LOST_AFTER)
+    await _look(elsewhere)
+    assert len(await bench.alerts(pipeline_id)) == 2
+
+
+@pytest.mark.parametrize("end", ["stopped", "here"])
+async def test_services_that_are_gone_or_in_reach(bench: Bench, end: str) -> None:
+    """A service that has ended is missed by nobody; one on the own daemon is for its watcher."""
+    story = bench.story(pipeline(service("s"))).started().serving("s").pipeline_completed()
+    if end == "stopped":
+        story.then(ServiceStopped(step="s", reason="r", requested_by="me", uptime=1.0), epoch=None)
+    pipeline_id = await bench.tell(story)
+    watch = bench.another(docker=DOCKER if end == "here" else "OTHER")
+    await watch.look()
+    await bench.pass_(LOST_AFTER * 2)
+    await watch.look()
+    assert await bench.alerts(pipeline_id) == []
+
+
+async def _look(watches: list[StallWatch]) -> None:
+    await asyncio.gather(*(watch.look() for watch in watches))
 
 
 # --- pools nobody serves -----------------------------------------------------------------------------------

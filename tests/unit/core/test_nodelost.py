@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gamepipeline_engine.core.inputs import Claim, Disposed, NodeLost, Tick
+from gamepipeline_engine.core.inputs import Claim, Disposed, NodeLost, ServiceSeen, Tick
 from gamepipeline_engine.core.nodelost import HINT, is_elsewhere, left_behind
 from gamepipeline_engine.core.plan import plan
 from gamepipeline_events import AlertRaised, PipelineFailed, PipelineResumed, StepFailed
@@ -56,6 +56,24 @@ def test_services_after_the_end_are_worth_an_alert() -> None:
     found = story.state.steps["a"].service
     assert found is not None
     assert found.phase == "unknown"
+
+
+def test_one_alert_for_each_time_that_services_get_out_of_sight() -> None:
+    """While they are, there is nothing more to say; when they were seen again and are lost again, there is."""
+    story = started(service("a")).serving("a").pipeline_completed()
+    assert story.settle(AWAY) == ["AlertRaised"]
+    assert story.settle(AWAY) == []
+    assert story.settle(ServiceSeen(step="a", container_id="c" * 64)) == ["ServiceReady"]
+    assert story.settle(AWAY) == ["AlertRaised"]
+
+
+def test_services_on_another_daemon_are_in_sight() -> None:
+    """The alert is about one daemon, and concerns no other."""
+    story = started(service("a")).serving("a").pipeline_completed()
+    assert story.settle(NodeLost(docker=ELSEWHERE, node="node-2", away=300.0)) == []
+    found = story.alert("node_lost", docker=ELSEWHERE).state.steps["a"].service
+    assert found is not None
+    assert found.phase == "ready"
 
 
 # --- fail -----------------------------------------------------------------------------------------------

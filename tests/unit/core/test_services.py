@@ -7,10 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from gamepipeline_engine.core.inputs import LogsLost, RequestStop, ServiceGone, ServiceRestartSeen
-from gamepipeline_events import AlertRaised, ServiceExited, ServiceRestarted, ServiceStopped, ServiceStopRequested
+from gamepipeline_engine.core.inputs import LogsLost, RequestStop, ServiceGone, ServiceRestartSeen, ServiceSeen
+from gamepipeline_events import (
+    AlertRaised,
+    Endpoint,
+    ServiceExited,
+    ServiceRestarted,
+    ServiceStopped,
+    ServiceStopRequested,
+)
 from gamepipeline_events.times import later, timestamp
 from tests.support.histories import Story, pipeline, service, step
+
+ENDPOINT = Endpoint(container_port=80, host_ip="0.0.0.0", host_port=4711, protocol="tcp")  # noqa: S104 - what Docker says
 
 
 def serving(*names: str, over: bool = True) -> Story:
@@ -27,6 +36,11 @@ def stop(name: str | None = None) -> RequestStop:
 def gone(code: int | None = 0, **more: Any) -> ServiceGone:
     """The container of ``a`` is gone."""
     return ServiceGone(step="a", exit_code=code, **more)
+
+
+def seen_again() -> ServiceSeen:
+    """The container of ``a`` runs, on a node that was away."""
+    return ServiceSeen(step="a", container_id="c" * 64, endpoints=(ENDPOINT,))
 
 
 # --- stop ------------------------------------------------------------------------------------------------
@@ -79,6 +93,26 @@ def test_a_restart(code: int | None, cause: str) -> None:
     assert story.ask(seen) == ServiceRestarted(step="a", restart_count=2, exit_code=code, cause=cause)
     assert story.settle(seen) == ["ServiceRestarted"]
     assert story.settle(seen) == []
+
+
+def test_a_service_that_is_seen_again() -> None:
+    """Its node was away; now it is back, with the endpoints it has now. Ready since it first was."""
+    story = serving()
+    assert story.ask(seen_again()) is None
+    story.alert("node_lost")
+    since = story.state.steps["a"].service
+    assert story.settle(seen_again()) == ["ServiceReady"]
+    found = story.state.steps["a"].service
+    assert found is not None
+    assert since is not None
+    assert (found.phase, found.endpoints, found.ready_at) == ("ready", (ENDPOINT,), since.ready_at)
+    assert story.settle(seen_again()) == []
+
+
+def test_a_service_that_was_never_ready_is_not_seen_again() -> None:
+    """Only what is unknown can be seen again."""
+    assert serving("b").ask(seen_again()) is None
+    assert Story(pipeline(service("a"))).started().running("a").ask(seen_again()) is None
 
 
 def test_restarts_that_mean_nothing() -> None:

@@ -83,7 +83,7 @@ StepReset          -          -           -          -          -          pendi
 SERVICE_GRID = """
 event                 none      starting  ready     stopping  stopped  exited  unknown
 StepStarted           starting  -         -         -         -        -       -
-ServiceReady          -         ready     -         -         -        -       -
+ServiceReady          -         ready     -         -         -        -       ready
 StepFailed            none      none      -         -         -        -       -
 ServiceRestarted      -         -         ready     -         -        -       ready
 ServiceStopRequested  -         -         stopping  -         -        -       stopping

@@ -9,6 +9,8 @@ import pytest
 
 from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
+from gamepipeline_engine.core.inputs import NodeLost
+from gamepipeline_engine.runner import Writer
 from gamepipeline_events import Cancel, ServiceExited, ServiceRestarted, StepLog, Stop
 from gamepipeline_events.subjects import CommandSubject
 from tests.support.engine_on_fakes import EngineOnFakes, names
@@ -130,6 +132,22 @@ def test_a_service_that_its_restart_policy_revives() -> None:
             assert counts[-1] == 3
             await engine.stop("p1", "web", "enough")
             await engine.until("p1", "ServiceStopped")
+
+    simulate(main())
+
+
+def test_a_service_that_was_out_of_sight_is_ready_again() -> None:
+    """Somebody far away could not see its node for a while: its watcher, who never left, says that it runs."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"web": FOREVER})
+        async with engine.serving():
+            await engine.run(with_service({"running": "1s"}))
+            far_away = Writer(engine.host, "p1")
+            await far_away.catch_up()
+            await far_away.settle(NodeLost(docker=engine.host.docker, node="bench", away=300.0))
+            await engine.until("p1", "ServiceReady", count=2)
+            assert names(await engine.events())[-2:] == ["AlertRaised", "ServiceReady"]
 
     simulate(main())
 

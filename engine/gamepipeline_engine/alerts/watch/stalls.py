@@ -1,4 +1,6 @@
-"""Looks for what does not happen: pipelines that stand still, commands nobody fetches, a stream that fills up.
+"""Looks for what does not happen: pipelines that stand still, commands nobody fetches, services nobody can see.
+
+And for a stream that fills up.
 
 Any number of engines look; each alert is appended with the expected sequence like any other event,
 so one of them raises it and the others read that it is raised.
@@ -14,12 +16,13 @@ import structlog
 from gamepipeline_engine.alerts.watch.disk import Fill
 from gamepipeline_engine.alerts.watch.pools import Overdue, Unserved
 from gamepipeline_engine.alerts.watch.sight import Sight
-from gamepipeline_engine.alerts.watch.table import Entry, OpenPipelines
+from gamepipeline_engine.alerts.watch.table import Entry, OpenPipelines, Serving
 from gamepipeline_engine.commands.queue_port import CommandQueue, QueueUnavailable
 from gamepipeline_engine.containers.names import PIPELINE, STEP
 from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.alerts import stalled, under_way
-from gamepipeline_engine.core.inputs import DiskFilling, Input, PoolUnserved, StallSeen
+from gamepipeline_engine.core.inputs import DiskFilling, Input, NodeLost, PoolUnserved, StallSeen
+from gamepipeline_engine.core.nodelost import ready_services
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.presence import Presence, PresenceUnknown, Record
 from gamepipeline_engine.runner import Fenced, Host, Writer
@@ -31,7 +34,7 @@ from gamepipeline_projections.state import PipelineState
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = 30.0
-"""Seconds between two looks."""
+"""Seconds between two looks, at most; bounds shorter than four times that are looked at more often."""
 
 _LOOK_WITHIN = 120.0
 _ALIVE = frozenset({"running", "paused"})
@@ -61,6 +64,8 @@ class StallWatch:
         self._fill = fill
         self._seconds = seconds or asyncio.get_running_loop().time
         self._bound = float(host.config.timing.stall_after)
+        self._lost_after = float(host.config.timing.node_lost_after)
+        self._pause = min(LOOK_EVERY, self._bound / 4, self._lost_after / 4)
         self._open = OpenPipelines(host.journal, subjects, host.clock, self._bound)
         self._unserved = Unserved()
         self._sight = Sight()
@@ -72,7 +77,7 @@ class StallWatch:
         """A look now and then, until cancelled."""
         while True:
             await self.look()
-            await self._host.clock.sleep(LOOK_EVERY)
+            await self._host.clock.sleep(self._pause)
 
     def progressed(self, pipeline_id: str) -> None:
         """An image of the pipeline is being fetched: that is no event, and yet not nothing."""
@@ -88,6 +93,7 @@ class StallWatch:
                 await self._look_at_disk()
                 await self._look_at_pools(present)
                 await self._look_at_pipelines(present)
+                await self._look_at_services()
         except _FAULTS as exc:
             log.warning("no look for what stands still", why=str(exc) or type(exc).__name__)
         except Exception:  # a look must not take the engine with it
@@ -168,6 +174,30 @@ class StallWatch:
             for view in views
             if view.state in _ALIVE or view.restarting
         }
+
+    # --- services of pipelines that have ended -----------------------------------------------
+
+    async def _look_at_services(self) -> None:
+        """Those on a daemon without an engine for ``node_lost_after`` are in a state that nobody knows."""
+        for serving in self._open.serving:
+            try:
+                await self._look_at_serving(serving)
+            except GamePipelineError as exc:
+                log.warning("history cannot be judged", pipeline=serving.pipeline_id, why=str(exc))
+
+    async def _look_at_serving(self, serving: Serving) -> None:
+        writer = Writer(self._host, serving.pipeline_id)
+        if serving.state is None:
+            await writer.catch_up()
+            serving.state = writer.state
+        writer.state = state = serving.state
+        for docker in {state.steps[one].docker or "" for one in state.live_services()}:
+            away = self._sight.absent(docker, self._seconds())
+            if docker == self._host.docker or away < self._lost_after:
+                continue
+            if ready_services(state, docker):
+                await self._raise(writer, NodeLost(docker=docker, node=state.nodes.get(docker, ""), away=away))
+                serving.state = writer.state
 
     # --- pools -------------------------------------------------------------------------------
 
