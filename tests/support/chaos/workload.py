@@ -53,8 +53,8 @@ class PlannedStep:
 class Planned:
     """A pipeline, and what its client does.
 
-    ``cancel``: seconds after the submission, negative: before it. ``again``: the same execute command
-    is published twice; ``other``: another document follows under the same id.
+    ``cancel``: seconds after the submission, negative: before it. ``again``: each command is published
+    twice, and once more after the end; ``other``: another document follows under the same id.
     """
 
     id: str
