@@ -154,11 +154,27 @@ def test_doctor_verifies_streams(cli: Cli) -> None:
     """Once they exist they are compared, and the realm is named."""
     assert cli("list").code == 0
     found = {one["check"]: one for one in cli("doctor", "-o", "json").json["checks"]}
-    assert found["streams"]["detail"].startswith("6 as they must be")
+    assert found["streams"]["detail"].startswith("5 as they must be")
     assert len(found["realm"]["detail"]) == 26
 
 
 @pytest.mark.docker
+def test_who_only_submits_and_reads_need_not_know_the_timing_of_the_engines(cli: Cli) -> None:
+    """An engine with a short ack_wait in a file of its own is used without that file."""
+    one = cli.id("timing")
+    config = cli.folder / "engine.toml"
+    config.write_text('[timing]\nack_wait = "8s"\nheartbeat = "2s"\n')
+    submitted = cli("submit", cli.file(PIPELINE), "--pool", "nobody", "--id", one)
+    assert (submitted.code, submitted.out) == (0, f"{one}\n"), submitted.err
+    with cli.start("engine", "--config", str(config)) as engine:
+        assert engine.stdout is not None
+        assert json.loads(engine.stdout.readline())["ready"]
+        for call in (("status", one), ("list",), ("events", one), ("audit", "verify"), ("doctor",)):
+            done = cli(*call)
+            assert done.code == 0, (call, done.err)
+        engine.terminate()
+
+
 def test_doctor_lists_orphans_and_removes_none(cli: Cli) -> None:
     """What carries this realm's label and belongs to no pipeline is listed with the reason, and stays."""
     assert cli("list").code == 0

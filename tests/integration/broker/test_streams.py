@@ -269,6 +269,16 @@ async def test_presence_lives_half_as_long_as_a_hold(client: Client, topology: T
     assert caught.value.name == f"KV_{topology.nodes}"
 
 
+async def test_who_is_no_engine_leaves_the_presence_records_alone(client: Client, topology: Topology) -> None:
+    """A client's call neither decides how long a presence record lives nor minds what the engines chose."""
+    js = client.jetstream()
+    await provision(js, topology, presence=False)
+    assert f"KV_{topology.nodes}" not in {info.config.name for info in await js.streams_info()}
+    await provision(js, topology, StreamOptions(ack_wait=5))
+    await provision(js, topology, presence=False)
+    assert (await config_of(client, f"KV_{topology.nodes}"))["max_age"] == 2.5 * SECOND
+
+
 async def test_a_small_disk_gets_small_streams(client: Client, topology: Topology) -> None:
     """Known free space bounds what is reserved for events and logs."""
     await provision(client.jetstream(), topology, StreamOptions(room=400 * MIB))

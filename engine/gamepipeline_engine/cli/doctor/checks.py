@@ -50,16 +50,23 @@ def failed(check: str, error: BaseException) -> Finding:
 
 def configuration() -> Finding:
     """The configuration can be read and makes sense."""
-    from gamepipeline_engine.config import ConfigError, config_path, load_config
+    from gamepipeline_engine.config import ConfigError, load_config
 
-    path, named = config_path(None, os.environ)
     try:
         load_config()
     except ConfigError as error:
         fix = "mend the file, or name another with GAMEPIPELINE_CONFIG"
         return Finding(check="configuration", status="fail", detail=str(error), fix=fix)
-    found = path is not None and (named or path.exists())
-    return ok("configuration", str(path) if found else "no file, defaults")
+    path = _config_file()
+    return ok("configuration", str(path) if path is not None else "no file, defaults")
+
+
+def _config_file() -> Path | None:
+    """The file that configures the engine of this machine, None when there is none."""
+    from gamepipeline_engine.config import config_path
+
+    path, named = config_path(None, os.environ)
+    return path if path is not None and (named or path.exists()) else None
 
 
 def state_writable(folder: Path | None = None) -> Finding:
@@ -143,7 +150,7 @@ async def _streams(session: Session) -> list[Finding]:
 
     topology = session.topology
     names = [topology.events, topology.logs, topology.commands]
-    names += [f"KV_{topology.snapshots}", f"KV_{topology.nodes}", f"OBJ_{topology.artifacts}"]
+    names += [f"KV_{topology.snapshots}", f"OBJ_{topology.artifacts}"]  # presence records come with the first engine
     missing = []
     for name in names:
         try:
@@ -157,7 +164,9 @@ async def _streams(session: Session) -> list[Finding]:
         return [Finding(check="streams", status="warn", detail=f"missing: {', '.join(missing)}", fix=fix)]
     try:
         options = StreamOptions(ack_wait=load_config().timing.ack_wait)
-        realm = await provision(session.client.jetstream(), topology, options)
+        # Without a file nobody here knows the timing on which the engines agreed.
+        presence = _config_file() is not None
+        realm = await provision(session.client.jetstream(), topology, options, presence=presence)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return [failed("streams", error)]
     tuned = "; ".join(f"{name}: {difference}" for name, difference in realm.tuned)
