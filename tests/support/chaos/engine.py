@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ url = "{url}"
 ack_wait = "{ack_wait}s"
 heartbeat = "{heartbeat}s"
 orphan_grace = "3s"
+node_lost_after = "{node_lost_after}s"
 """
 
 
@@ -41,6 +42,7 @@ class Timing:
 
     ack_wait: float = 4.0
     heartbeat: float = 1.0
+    node_lost_after: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,7 @@ class EngineProcess:
         self._over = False
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "node.toml"
-        config.write_text(
-            _CONFIG.format(node=node, capacity=capacity, url=url, ack_wait=timing.ack_wait, heartbeat=timing.heartbeat)
-        )
+        config.write_text(_CONFIG.format(node=node, capacity=capacity, url=url, **asdict(timing)))
         self._env = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
@@ -133,6 +133,10 @@ class EngineProcess:
             return False
         self.kills += 1
         return True
+
+    def come_back(self) -> None:
+        """Start it now, however long it was to stay away."""
+        self._until = 0.0
 
     def terminate(self, down: float = 0.0) -> bool:
         """SIGTERM. Whether there was a process."""
