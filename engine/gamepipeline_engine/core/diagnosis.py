@@ -144,8 +144,14 @@ def hint_for(lines: Sequence[str]) -> str | None:
     return None
 
 
-INTERRUPTED_CODES = frozenset({137, 143})
-"""What a daemon that shuts down leaves: TERM, and KILL for those that do not answer it."""
+_SHUTDOWN = "was ended by a shutdown of the Docker daemon"
+INTERRUPTED: dict[int, str] = {
+    137: _SHUTDOWN,
+    143: _SHUTDOWN,
+    255: "ended while the Docker daemon was away, which did not learn how",
+}
+"""What a daemon notes of ends while it was away: TERM by itself, KILL for those that do not answer it, and 255 where
+it does not know. A container that ends with 255 by itself just then cannot be told from that, and runs again."""
 
 
 def diagnose_exit(
@@ -170,10 +176,10 @@ def diagnose_exit(
             message=f"ran out of memory and was killed (exit code {exit_code})",
             hint="Raise mem_limit (or deploy.resources.limits.memory), or make the process need less.",
         )
-    if interrupted and exit_code in INTERRUPTED_CODES:
+    if interrupted and exit_code in INTERRUPTED:
         return Diagnosis(
             cause="interrupted",
-            message=f"was ended by a shutdown of the Docker daemon (exit code {exit_code})",
+            message=f"{INTERRUPTED[exit_code]} (exit code {exit_code})",
             hint="Set live-restore in the daemon's configuration: then containers outlive its restarts.",
         )
     signal = SIGNALS.get(exit_code - 128) if exit_code > 128 else None

@@ -142,8 +142,11 @@ class LogPump:
             else:
                 return
 
-    async def finish(self) -> None:
-        """Read what is left of an ended container and close the log. Raises DaemonUnreachable."""
+    async def finish(self, doubt: str = "") -> None:
+        """Read what is left of an ended container and close the log. Raises DaemonUnreachable.
+
+        ``doubt``: why more may have been said than the daemon has; then that is on record too.
+        """
         await self.resume()
         if self.closed:
             return
@@ -151,6 +154,9 @@ class LogPump:
             await self._read(follow=False)
         except DaemonError as exc:
             await self._put_gap(exc.message)
+        else:
+            if doubt:
+                await self._put_gap(doubt)
         await self._close()
 
     async def lose(self, reason: str) -> None:

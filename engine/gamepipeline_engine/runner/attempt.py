@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Literal
+from typing import Any
 
-from gamepipeline_engine.assembly import TemplateError, build
+from gamepipeline_engine.assembly import TemplateError, build, render_grace
 from gamepipeline_engine.containers.names import labels
-from gamepipeline_engine.containers.port import ContainerView, DaemonError, DaemonUnreachable, PullProgress
+from gamepipeline_engine.containers.port import (
+    ContainerConfig,
+    ContainerView,
+    DaemonError,
+    DaemonUnreachable,
+    PullProgress,
+)
 from gamepipeline_engine.core.actions import EndAttempt, RunAttempt
 from gamepipeline_engine.core.inputs import (
     AttemptFailed,
@@ -31,9 +37,9 @@ from gamepipeline_engine.runner.ending import how_it_ended
 from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
 from gamepipeline_engine.runner.readiness import report_when_ready
 from gamepipeline_events import LogTruncated
+from gamepipeline_events.spec.compose import STOP_GRACE
 from gamepipeline_events.values import seconds
 
-DEFAULT_GRACE = 10.0
 PROMPTLY = 5.0
 """Seconds within which a daemon that is well answers a question."""
 
@@ -90,8 +96,10 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
 
 def grace(desk: Desk) -> float:
     """Seconds between the stop signal and SIGKILL."""
-    given = desk.spec.container.get("stop_grace_period")
-    return DEFAULT_GRACE if given is None else seconds(given)
+    try:
+        return render_grace(desk.spec, desk.context(desk.step_state.image or ""))
+    except TemplateError:  # it could be told when the container was made, and a stop cannot wait for it
+        return seconds(STOP_GRACE)
 
 
 # --- to a running container ------------------------------------------------------------------
@@ -130,7 +138,7 @@ async def _create(desk: Desk) -> ContainerView:
     if found:
         message = "; ".join(f"{one.message} ({one.rule})" for one in found)
         raise _Refused("policy_denied", message, "\n".join(dict.fromkeys(one.hint for one in found if one.hint)))
-    await _fetch_image(desk, image, config.platform)
+    await _fetch_image(desk, image, config)
     try:
         config = await asyncio.to_thread(prepare_host_paths, config, host.policy, host.protected)
     except HostPathDenied as exc:
@@ -147,13 +155,13 @@ async def _create(desk: Desk) -> ContainerView:
     return view
 
 
-async def _fetch_image(desk: Desk, image: str, platform: str | None) -> None:
+async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> None:
     def progress(now: PullProgress) -> None:
         desk.host.progress(desk.state.id, desk.step, now)
 
-    policy: Literal["always", "missing", "never"] = desk.spec.container.get("pull_policy") or "missing"
+    containers = desk.host.containers
     info = await desk.reach(
-        lambda: desk.host.containers.ensure_image(image, policy, platform=platform, on_progress=progress)
+        lambda: containers.ensure_image(image, config.pull, platform=config.platform, on_progress=progress)
     )
     if info.pulled:
         fetched = ImageFetched(
@@ -234,7 +242,7 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
         return
     ending = await how_it_ended(desk, final)
     failpoint("after_exit")
-    await close_log(desk, pump)
+    await close_log(desk, pump, ending.doubt)
     failpoint("after_log_end")
     outputs = await _outputs(desk) if desk.spec.kind == "container" else {}
     desk.finishing = True  # before the report: what follows from it must not keep the container from going
@@ -257,14 +265,14 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
     failpoint("after_remove")
 
 
-async def close_log(desk: Desk, pump: LogPump) -> None:
+async def close_log(desk: Desk, pump: LogPump, doubt: str = "") -> None:
     """Read and publish the rest. A daemon that is away is waited for; a log store that stays away is given up on."""
     away = False
 
     async def finish() -> None:
         nonlocal away
         try:
-            await pump.finish()
+            await pump.finish(doubt)
         except DaemonUnreachable:
             away = True
             raise

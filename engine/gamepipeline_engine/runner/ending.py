@@ -7,12 +7,22 @@ from typing import NamedTuple
 from gamepipeline_engine.containers.port import ContainerView, DaemonError, History
 from gamepipeline_engine.runner.desk import Desk
 
+_UNREAD = "the Docker daemon was away when the container ended: what it said last may be missing"
+
 
 class Ending(NamedTuple):
     """As the flags of ContainerExited and ServiceGone."""
 
     killed: bool
     interrupted: bool
+
+    @property
+    def doubt(self) -> str:
+        """Why its log may lack an end, empty if it does not.
+
+        The daemon alone reads what a container says. What waits between them can go with either.
+        """
+        return _UNREAD if self.interrupted else ""
 
 
 async def how_it_ended(desk: Desk, final: ContainerView) -> Ending:

@@ -76,7 +76,7 @@ async def _record_restarts(desk: Desk, view: ContainerView) -> None:
 async def _record_end(desk: Desk, view: ContainerView) -> None:
     ending = await how_it_ended(desk, view)
     pump = desk.open_pump()
-    await close_log(desk, pump)
+    await close_log(desk, pump, ending.doubt)
     desk.finishing = True
     await desk.report(
         ServiceGone(
@@ -106,7 +106,7 @@ async def end_service(action: EndService, desk: Desk) -> None:
             follower.cancel()
         if final is not None:
             ending = await how_it_ended(desk, final)
-        await close_log(desk, pump)
+        await close_log(desk, pump, ending.doubt)
         await desk.change(lambda: containers.remove(desk.container))
     await desk.report(
         ServiceGone(

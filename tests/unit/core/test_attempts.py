@@ -399,9 +399,9 @@ def test_an_end_by_hand_is_retried_where_the_step_says_so() -> None:
     assert found.will_retry
 
 
-@pytest.mark.parametrize("code", [137, 143])
+@pytest.mark.parametrize("code", [137, 143, 255])
 def test_an_end_by_the_daemons_shutdown_is_an_error(code: int) -> None:
-    """What a shutdown of the daemon ended runs again, from the system's budget."""
+    """What a shutdown of the daemon ended runs again, from the system's budget; and what it missed the end of."""
     found = Story(pipeline(step("a"))).started().running("a").ask(exited(code, interrupted=True))
     assert isinstance(found, StepFailed)
     assert (found.cause, found.kind, found.will_retry) == ("interrupted", "error", True)
@@ -409,7 +409,7 @@ def test_an_end_by_the_daemons_shutdown_is_an_error(code: int) -> None:
 
 @pytest.mark.parametrize(("code", "cause"), [(3, "exit_nonzero"), (139, "signal"), (130, "signal")])
 def test_another_code_during_an_outage_keeps_its_meaning(code: int, cause: str) -> None:
-    """The daemon's absence explains nothing but TERM and KILL."""
+    """The daemon's absence explains nothing but TERM, KILL and not to know."""
     found = Story(pipeline(step("a"))).started().running("a").ask(exited(code, interrupted=True))
     assert isinstance(found, StepFailed)
     assert found.cause == cause

@@ -288,7 +288,10 @@ def test_a_service_that_somebody_restarted_goes_on() -> None:
 
 
 def test_a_daemon_that_shuts_down_interrupts() -> None:
-    """What its shutdown ended runs again from the system's budget; what had ended by itself has its own result."""
+    """What its shutdown ended runs again from the system's budget; what had ended by itself has its own result.
+
+    Nobody read what these said last: each log says so.
+    """
 
     async def main() -> None:
         engine = EngineOnFakes()
@@ -313,6 +316,8 @@ def test_a_daemon_that_shuts_down_interrupts() -> None:
                 ("a", "interrupted", "error"),
                 ("b", "exit_nonzero", "failure"),
             }
+            gaps = [one.data for one in await engine.log_events() if isinstance(one.data, LogGap)]
+            assert sorted((one.step, one.attempt) for one in gaps) == [("a", 1), ("b", 1), ("c", 1)]
 
     play(main())
 
@@ -410,14 +415,15 @@ def test_a_cancel_while_the_pipeline_cleans_up() -> None:
     play(main())
 
 
-@pytest.mark.parametrize("grace", ["1s", "30s"])
-def test_a_container_that_ignores_the_stop(grace: str) -> None:
+@pytest.mark.parametrize("grace", ["1s", "30s", 5, "${{ args.GRACE }}"])
+def test_a_container_that_ignores_the_stop(grace: str | int) -> None:
     """After its grace period it is killed; the step is canceled all the same."""
 
     async def main() -> None:
         engine = EngineOnFakes(scripts={"a": FakeScript(run_for=None, ignores_term=True)})
         async with engine.serving():
-            await engine.submit(pipeline(step("a", container={"image": IMAGE, "stop_grace_period": grace})))
+            one = step("a", container={"image": IMAGE, "stop_grace_period": grace})
+            await engine.submit(pipeline(one, args=["GRACE"]), args={"GRACE": "3s"})
             await engine.until("p1", "StepStarted")
             await engine.cancel("p1", "enough")
             status = await engine.wait()
