@@ -72,6 +72,7 @@ def build(step: ResolvedStep, context: StepContext) -> ContainerConfig:
         body=body,
         secrets=variables.secret,
         platform=spec.container.platform,
+        pull=spec.container.pull_policy,
     )
 
 

@@ -16,8 +16,10 @@ from gamepipeline_engine.assembly.errors import TemplateError
 from gamepipeline_engine.redaction import MIN_LENGTH
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec.checks.formats import FORMATS
+from gamepipeline_events.spec.compose import STOP_GRACE
 from gamepipeline_events.spec.expressions import ExpressionError, Reference, parse
 from gamepipeline_events.spec.resolved import ResolvedStep
+from gamepipeline_events.values import seconds
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -121,6 +123,14 @@ def checked(name: str, value: Any, path: Path) -> Any:
     except ValueError as exc:
         raise TemplateError(path, f"'{value!s:.80}' {exc}") from None
     return value
+
+
+def render_grace(step: ResolvedStep, context: ImageContext) -> float:
+    """Seconds between the stop signal and SIGKILL, as ``build`` says them to Docker. Raises TemplateError."""
+    path = ("container", "stop_grace_period")
+    written = step.container.get("stop_grace_period") or STOP_GRACE
+    value = Renderer(context).text(written, path) if isinstance(written, str) else written
+    return seconds(checked("wait", value, path))
 
 
 def render_image(step: ResolvedStep, context: ImageContext) -> str:

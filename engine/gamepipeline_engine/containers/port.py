@@ -71,13 +71,14 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``body`` is the request of ``POST /containers/create`` (``HostConfig`` and
     ``NetworkingConfig`` included), built by pure functions from typed fields only; its labels hold
     realm, pipeline, step, attempt and ``spec``. ``secrets`` are environment entries that must not
-    show up anywhere else; the adapter adds them to ``Env``.
+    show up anywhere else; the adapter adds them to ``Env``. ``pull`` says when its image is fetched.
     """
 
     name: str
     body: Mapping[str, Any]
     secrets: Mapping[str, str] = {}
     platform: str | None = None
+    pull: Literal["always", "missing", "never"] = "missing"
 
 
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):

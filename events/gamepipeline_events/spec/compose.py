@@ -170,6 +170,10 @@ class Artifacts(Written, frozen=True, kw_only=True):
     expire: Duration | None = None
 
 
+STOP_GRACE = "10s"
+"""Between the stop signal and SIGKILL, where nothing else is said."""
+
+
 class Container(Written, frozen=True, kw_only=True):
     """What a step runs. Every string may hold expressions such as ``${{ args.PORT }}``."""
 
@@ -226,7 +230,7 @@ class Container(Written, frozen=True, kw_only=True):
 
     healthcheck: Healthcheck | None = None
     stop_signal: Annotated[str, Meta(extra={"format": "signal"})] | None = None
-    stop_grace_period: Wait = "10s"
+    stop_grace_period: Wait = STOP_GRACE
     restart: (
         Annotated[
             str,
