@@ -12,9 +12,10 @@ import structlog
 from gamepipeline_engine.core.actions import Action, Dispose, EndAttempt, EndService, RunAttempt, WatchService
 from gamepipeline_engine.core.inputs import AttemptFailed
 from gamepipeline_engine.journal.port import JournalError
-from gamepipeline_engine.runner.attempt import close_log, end_attempt, run_attempt
+from gamepipeline_engine.runner.attempt import end_attempt, run_attempt
 from gamepipeline_engine.runner.desk import Desk, NotRunning
 from gamepipeline_engine.runner.dispose import dispose
+from gamepipeline_engine.runner.result import close_log
 from gamepipeline_engine.runner.service import end_service, watch_service
 from gamepipeline_engine.runner.writer import Fenced
 from gamepipeline_engine.trouble import told

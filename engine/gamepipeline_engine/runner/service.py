@@ -7,9 +7,10 @@ import asyncio
 from gamepipeline_engine.containers.port import ContainerView
 from gamepipeline_engine.core.actions import EndService, WatchService
 from gamepipeline_engine.core.inputs import ServiceGone, ServiceRestartSeen, ServiceSeen
-from gamepipeline_engine.runner.attempt import close_log, grace
+from gamepipeline_engine.runner.attempt import grace
 from gamepipeline_engine.runner.desk import Desk
 from gamepipeline_engine.runner.ending import Ending, how_it_ended
+from gamepipeline_engine.runner.result import close_log
 
 LOOK_EVERY = 10.0
 """Seconds between two looks at a service: what a broken stream hides is seen then."""

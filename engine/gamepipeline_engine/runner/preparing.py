@@ -1,0 +1,96 @@
+"""From a step to a container that has not been started: what it needs, whether it may, and the refusals."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gamepipeline_engine.assembly import build
+from gamepipeline_engine.containers.names import labels
+from gamepipeline_engine.containers.port import ContainerConfig, ContainerView, DaemonError, PullProgress
+from gamepipeline_engine.core.inputs import AttemptFailed, ImageFetched
+from gamepipeline_engine.failpoints import failpoint
+from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
+from gamepipeline_engine.runner.desk import Desk
+
+
+class Refused(Exception):
+    """The engine itself does not want to run it."""
+
+    def __init__(self, cause: str, message: str, hint: str = "") -> None:
+        self.cause = cause
+        self.message = message
+        self.hint = hint
+        super().__init__(message)
+
+
+async def create(desk: Desk) -> ContainerView:
+    """The attempt's container, created and not started. Raises Refused, TemplateError and DaemonError."""
+    containers, host, spec = desk.host.containers, desk.host, desk.spec
+    image = desk.step_state.image or ""
+    config = build(spec, desk.context(image))
+    found = violations(config, host.policy, host.config.limits, host.protected)
+    if found:
+        message = "; ".join(f"{one.message} ({one.rule})" for one in found)
+        raise Refused("policy_denied", message, "\n".join(dict.fromkeys(one.hint for one in found if one.hint)))
+    await _fetch_image(desk, image, config)
+    try:
+        config = await asyncio.to_thread(prepare_host_paths, config, host.policy, host.protected)
+    except HostPathDenied as exc:
+        raise Refused("mount_denied", str(exc), exc.hint) from exc
+    pipeline = desk.state.id
+    shared = labels(realm=host.realm, pipeline=pipeline, kind="pipeline", node=host.node)
+    await desk.change(lambda: containers.prepare(pipeline, shared, workspace=True))
+    archive = host.workspaces.pop(pipeline, None)
+    if archive is not None:
+        await desk.change(lambda: containers.fill_workspace(pipeline, archive))
+    failpoint("before_create")
+    view: ContainerView = await desk.change(lambda: containers.create(config))
+    failpoint("after_create")
+    return view
+
+
+async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> None:
+    def progress(now: PullProgress) -> None:
+        desk.host.progress(desk.state.id, desk.step, now)
+
+    containers = desk.host.containers
+    info = await desk.reach(
+        lambda: containers.ensure_image(image, config.pull, platform=config.platform, on_progress=progress)
+    )
+    if info.pulled:
+        fetched = ImageFetched(
+            step=desk.step,
+            attempt=desk.attempt,
+            image=image,
+            digest=info.digest,
+            size=info.size,
+            duration=info.duration,
+        )
+        await desk.report(fetched)
+
+
+async def report_refusal(desk: Desk, refusal: Exception) -> None:
+    """No container runs, and none may stay behind created."""
+    cause, context = getattr(refusal, "cause", "template_error"), {}
+    if isinstance(refusal, DaemonError):
+        context = {
+            "operation": refusal.operation,
+            "object": refusal.subject,
+            "http_status": refusal.status,
+            "docker_message": desk.redactor().redact_text(refusal.message),
+        }
+        if cause != "name_conflict":
+            await desk.change(lambda: desk.host.containers.remove(desk.container))
+    message = desk.redactor().redact_text(str(getattr(refusal, "message", refusal)))
+    await desk.error(cause, message, context)
+    exit_codes = {"command_not_found": 127, "not_executable": 126}
+    await desk.report(
+        AttemptFailed(
+            step=desk.step,
+            attempt=desk.attempt,
+            cause=cause,
+            message=message,
+            hint=getattr(refusal, "hint", "") or None,
+            exit_code=exit_codes.get(cause),
+        )
+    )
