@@ -61,8 +61,8 @@ class Arena:
         """Containers that were started, as the daemon says."""
         return self.watch.count("start") if self.watch is not None else 0
 
-    async def finish(self, *, may_interrupt: bool = False) -> Verdict:
-        """No fault any more: everything must end, and nothing be left. Then judge; ``may_interrupt`` as there."""
+    async def finish(self) -> Verdict:
+        """No fault any more: everything must end, and nothing be left. Then judge."""
         began = time.monotonic()
         ended = await self.client.all_ended(ENDED_WITHIN)
         self.notes.append(f"all ended {time.monotonic() - began:.1f} s after the last fault" if ended else "STUCK")
@@ -77,7 +77,7 @@ class Arena:
             acknowledged=self.client.acknowledged,
             leftovers=left,
         )
-        verdict = judge(evidence, may_interrupt=may_interrupt)
+        verdict = judge(evidence, docker_dies=self.watch is None)
         if not ended:
             verdict.wrong.append(f"not ended within {ENDED_WITHIN:g} s: {self.client.open_pipelines}")
         for engine in self.engines.values():

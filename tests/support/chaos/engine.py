@@ -114,7 +114,7 @@ class EngineProcess:
             if not self.runs:
                 self._note_exit()
                 if time.monotonic() >= self._until:
-                    self._start()
+                    self.start()
             await asyncio.sleep(_LOOK)
 
     async def ready(self, within: float = 60.0) -> dict[str, Any]:
@@ -166,7 +166,13 @@ class EngineProcess:
             self._process.kill()
             self._process.wait()
 
-    def _start(self) -> None:
+    def wait(self, within: float) -> int:
+        """The exit code of the process, once it has ended."""
+        assert self._process is not None
+        return self._process.wait(within)
+
+    def start(self) -> None:
+        """Start it once; ``guard`` does it again and again."""
         self._starts += 1
         self._now_armed, self.armed = self.armed, ""
         env = self._env | ({"GAMEPIPELINE_FAILPOINT": self._now_armed} if self._now_armed else {})

@@ -56,8 +56,11 @@ class Verdict:
         return "\n".join([*self.wrong, f"{len(self.wrong)} wrong; {counts}; errors of the system: {errors}"])
 
 
-def judge(evidence: Evidence, *, may_interrupt: bool = False) -> Verdict:
-    """Everything that is wrong. ``may_interrupt``: attempts may be ended by the daemon's own end, and run again."""
+def judge(evidence: Evidence, *, docker_dies: bool = False) -> Verdict:
+    """Everything that is wrong.
+
+    ``docker_dies``: attempts may be interrupted by that, and run again; a log may lack lines where it says so.
+    """
     by_pipeline: dict[str, list[Event]] = defaultdict(list)
     for record in evidence.events:
         event = decode(record.payload, sequence=record.sequence)
@@ -67,10 +70,10 @@ def judge(evidence: Evidence, *, may_interrupt: bool = False) -> Verdict:
         history = by_pipeline.get(pipeline_id, [])
         verdict.wrong += [f"{pipeline_id}: {one}" for one in _one_end(history)]
         planned = evidence.planned[pipeline_id]
-        remarks = _as_planned(history, planned, _interrupted(history) if may_interrupt else frozenset())
+        remarks = _as_planned(history, planned, _interrupted(history) if docker_dies else frozenset())
         verdict.wrong += [f"{pipeline_id}: {one}" for one in remarks]
     verdict.wrong += _one_start(evidence.docker or ())
-    verdict.wrong += _logs(evidence, by_pipeline)
+    verdict.wrong += _logs(evidence, by_pipeline, docker_dies=docker_dies)
     verdict.wrong += [f"left over: {one.kind} {one.name}" for one in evidence.leftovers]
     verdict.wrong += [
         str(one)
@@ -88,7 +91,10 @@ def judge(evidence: Evidence, *, may_interrupt: bool = False) -> Verdict:
 
 
 def _one_end(history: Sequence[Event]) -> Iterator[str]:
-    """Exactly one terminal event of the pipeline, exactly one of each attempt that was started."""
+    """Exactly one terminal event of the pipeline, exactly one of each attempt that was started.
+
+    A pipeline that was given up after five resumes ends over its attempts: nobody touches what may kill engines.
+    """
     ends = [event.name for event in history if event.name in TERMINAL_EVENTS]
     if len(ends) != 1:
         yield f"{len(ends)} terminal events {ends}, the last event is {history[-1].name if history else 'none'}"
@@ -100,8 +106,16 @@ def _one_end(history: Sequence[Event]) -> Iterator[str]:
         if count > 1:
             yield f"attempt {attempt} of step {step} has {count} terminal events"
     for event in history:
-        if isinstance(event.data, StepStarted) and not attempts[event.data.step, event.data.attempt]:
+        if (
+            isinstance(event.data, StepStarted)
+            and not _given_up(history[-1])
+            and not attempts[event.data.step, event.data.attempt]
+        ):
             yield f"attempt {event.data.attempt} of step {event.data.step} was started and has no terminal event"
+
+
+def _given_up(end: Event) -> bool:
+    return isinstance(end.data, PipelineFailed) and end.data.cause == "engine_error"
 
 
 def _interrupted(history: Sequence[Event]) -> frozenset[tuple[str, int]]:
@@ -113,7 +127,7 @@ def _interrupted(history: Sequence[Event]) -> frozenset[tuple[str, int]]:
 def _as_planned(history: Sequence[Event], planned: Planned, interrupted: frozenset[tuple[str, int]]) -> Iterator[str]:
     """The outcome and the number of attempts are those of a run without faults, but for those ``interrupted``."""
     end = next((event for event in history if event.name in TERMINAL_EVENTS), None)
-    gave_up = isinstance(end.data, PipelineFailed) and end.data.cause == "engine_error" if end else False
+    gave_up = end is not None and _given_up(end)
     expected = {"completed": "PipelineCompleted", "failed": "PipelineFailed"}[planned.outcome]
     allowed = {expected} if planned.cancel is None else {expected, "PipelineCanceled"}
     asked = any(isinstance(event.data, PipelineCancelRequested) for event in history)
@@ -154,14 +168,17 @@ def _one_start(docker: Sequence[DockerEvent]) -> Iterator[str]:
 # --- logs ----------------------------------------------------------------------------------------
 
 
-def _logs(evidence: Evidence, by_pipeline: Mapping[str, Sequence[Event]]) -> Iterator[str]:
+def _logs(evidence: Evidence, by_pipeline: Mapping[str, Sequence[Event]], *, docker_dies: bool) -> Iterator[str]:
     """No line is lost or doubled: the numbers go from 0 on, to the planned end where nobody stopped the step."""
     printed: dict[tuple[str, str, int], list[tuple[str, str]]] = defaultdict(list)
+    doubtful: set[tuple[str, str, int]] = set()
     for record in evidence.logs:
         event = decode(record.payload, sequence=record.sequence)
         data = event.data
         if isinstance(data, StepLog):
             printed[event.pipeline_id, data.step, data.attempt] += [(stream, text) for _, stream, text in data.lines]
+        elif isinstance(data, LogGap) and docker_dies:
+            doubtful.add((event.pipeline_id, data.step, data.attempt))
         elif isinstance(data, LogGap | LogTruncated):
             yield f"{event.pipeline_id}: the log of {data.step} is incomplete: {data}"
     for pipeline_id, history in by_pipeline.items():
@@ -169,9 +186,9 @@ def _logs(evidence: Evidence, by_pipeline: Mapping[str, Sequence[Event]]) -> Ite
             data = event.data
             if isinstance(data, StepCompleted | StepFailed | StepCanceled):
                 step = evidence.planned[pipeline_id].steps[data.step]
-                whole = getattr(data, "exit_code", None) in {0, FAILS_WITH}
-                lines = printed.get((pipeline_id, data.step, data.attempt), [])
-                for remark in _numbers(step, lines, whole=whole):
+                key = pipeline_id, data.step, data.attempt
+                whole = getattr(data, "exit_code", None) in {0, FAILS_WITH} and key not in doubtful
+                for remark in _numbers(step, printed.get(key, []), whole=whole):
                     yield f"{pipeline_id}: log of {data.step}, attempt {data.attempt}: {remark}"
 
 
@@ -201,5 +218,5 @@ def _count(verdict: Verdict, evidence: Evidence, by_pipeline: Mapping[str, Seque
                 counts[event.name.removeprefix("Pipeline").lower()] += 1
             if isinstance(event.data, StepFailed) and event.data.kind == "error":
                 verdict.errors[event.data.cause] += 1
-            if isinstance(event.data, PipelineFailed) and event.data.cause == "engine_error":
+            if _given_up(event):
                 verdict.errors["given up after resumes"] += 1

@@ -118,6 +118,28 @@ def plan_sleeper(name: str, pool: str, seconds: float, steps: int = 2) -> Planne
     )
 
 
+def plan_row(rng: random.Random, name: str, steps: int, pause: float, *, fails: bool) -> Planned:
+    """Steps one after the other that take ``pause`` seconds each; with ``fails`` some need a second attempt."""
+    falls = [int(fails and rng.random() < 0.3) for _ in range(steps)]
+    planned = [
+        PlannedStep(f"s{place + 1}", service=False, always=False, lines=rng.choice((10, 40)), falls=one, limit=one)
+        for place, one in enumerate(falls)
+    ]
+    documents = []
+    for step in planned:
+        retry = {"retry": {"limit": step.limit, "backoff": "200ms"}} if step.limit else {}
+        documents.append(_container(step, pause) | retry)
+    return Planned(
+        id=name,
+        pool="default",
+        document={"name": name, "steps": documents},
+        steps={step.id: step for step in planned},
+        cancel=None,
+        again=False,
+        other=False,
+    )
+
+
 def _step(rng: random.Random, name: str, *, service: bool, always: bool) -> PlannedStep:
     falls = limit = 0
     if not service and not always:
