@@ -42,7 +42,8 @@ async def test_a_docker_engine_that_dies_and_comes_back(
 ) -> None:
     """No step is failed by it: true exit codes, each line at most once (a second start would print them again).
 
-    Without live-restore containers end with the Docker engine: that is an interruption, and they run again.
+    Containers that end with the Docker engine are interrupted, and run again. With live-restore that happens to
+    those which are just being started: a daemon that is told to end looks for running ones, and finds none.
     """
     seed = budget.seed_of_run()
     rng = random.Random(seed)
@@ -64,7 +65,6 @@ async def test_a_docker_engine_that_dies_and_comes_back(
     title = f"dockerd, live-restore {'on' if live_restore else 'off'}, seed {seed}"
     say(f"{title}: {ROUNDS} SIGKILL, {ROUNDS} SIGTERM; {'; '.join(one.notes)}\n  {verdict}")
     assert not verdict.wrong, f"seed {seed}\n{verdict}"
-    assert live_restore is not bool(verdict.errors), verdict.errors
 
 
 async def _all_begun(one: Arena, count: int) -> None:

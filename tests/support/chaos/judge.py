@@ -105,12 +105,10 @@ def _one_end(history: Sequence[Event]) -> Iterator[str]:
     for (step, attempt), count in attempts.items():
         if count > 1:
             yield f"attempt {attempt} of step {step} has {count} terminal events"
+    if any(_given_up(event) for event in history):
+        return
     for event in history:
-        if (
-            isinstance(event.data, StepStarted)
-            and not _given_up(history[-1])
-            and not attempts[event.data.step, event.data.attempt]
-        ):
+        if isinstance(event.data, StepStarted) and not attempts[event.data.step, event.data.attempt]:
             yield f"attempt {event.data.attempt} of step {event.data.step} was started and has no terminal event"
 
 
