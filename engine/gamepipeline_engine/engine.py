@@ -25,8 +25,8 @@ from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_engine.policy import Policy
 from gamepipeline_engine.runner import Host, Writer
 from gamepipeline_engine.variables import NodeVariables, node_variables
-from gamepipeline_events import Event, Execute, GamePipeline, Invalid, PipelineRejected, Problem, decode
-from gamepipeline_events.ids import require_id
+from gamepipeline_events import Event, Execute, GamePipeline, Invalid, PipelineRejected, Problem, decode, encode
+from gamepipeline_events.ids import ID_PATTERN, is_id
 from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.hash import spec_hash
@@ -211,7 +211,10 @@ class GamePipelineEngine:
         _, problems = bind_arguments(spec, given)
         if problems:
             raise Invalid(problems)
-        pipeline_id = require_id(id or spec.id or new_id().lower(), "pipeline id")
+        pipeline_id = id or spec.id or new_id().lower()
+        if not is_id(pipeline_id):
+            why = f"{pipeline_id!r:.100} is not a legal id: it must match {ID_PATTERN}"
+            raise Invalid([Problem(code="GP105", message=why, path=("id",))])
         wanted = spec_hash(document, given)
         state = await self._state(pipeline_id)
         if state is None:
@@ -293,7 +296,9 @@ class GamePipelineEngine:
                 yield decode(record.payload, sequence=record.sequence)
 
     async def _state(self, pipeline_id: str) -> PipelineState | None:
-        writer = Writer(self.host, require_id(pipeline_id, "pipeline id"))
+        if not is_id(pipeline_id):
+            raise NotFound(pipeline_id)
+        writer = Writer(self.host, pipeline_id)
         try:
             await writer.catch_up()
         except JournalError as exc:
@@ -302,13 +307,12 @@ class GamePipelineEngine:
 
     # --- what goes out unasked ---------------------------------------------------------------
 
-    async def _reject(self, command: str, code: str, message: str) -> None:
+    async def _reject(self, command: str, rejected: Event) -> None:
         """A refusal that belongs to no pipeline's history."""
         subject = self.connections.topology.subjects.reject(command)
-        payload = {"command": command, "code": code, "message": message}
         with contextlib.suppress(Exception):  # not kept: whoever listens hears it, nobody relies on it
-            await self.nats.publish(subject, msgspec.json.encode(payload))
-        log.warning("command rejected", command=command, code=code, message=message)
+            await self.nats.publish(subject, encode(rejected))
+        log.warning("command rejected", **msgspec.structs.asdict(rejected.data))
 
     def _publish_progress(self, pipeline_id: str, step: str, progress: PullProgress) -> None:
         """Pull progress, at most every half second; not kept."""

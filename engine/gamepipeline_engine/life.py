@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from gamepipeline_engine.reconcile import JetStreamIdentity, Reconciler
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.runner.probes import NetworkProber
 from gamepipeline_engine.supervision import Supervisor
+from gamepipeline_engine.supervision.refusal import Announce
 from gamepipeline_engine.variables import NodeVariables
 from gamepipeline_events import Subjects
 from gamepipeline_projections.connection import Hooks, Watchdog
@@ -57,7 +58,7 @@ class Choices:
     policy: Policy
     nats_url: str | None
     progress: Callable[[str, str, PullProgress], None]
-    reject: Callable[[str, str, str], Awaitable[None]]
+    reject: Announce
 
 
 class Life:

@@ -93,7 +93,7 @@ class EngineOnFakes:
         self.logs = MemoryLogStore(self.world.log_records, self.world.subjects, sleep=sleep, limit=3.0)
         self.queue = MemoryCommandQueue(self.world.commands)
         self.containers = FakeContainers(REALM, self.world.daemon)
-        self.rejected: list[tuple[str, str, str]] = []
+        self.rejected: list[tuple[str, Event]] = []
         self.crashed = False
         self.host = Host(
             realm=REALM,
@@ -124,8 +124,8 @@ class EngineOnFakes:
             reject=self._reject,
         )
 
-    async def _reject(self, command: str, code: str, message: str) -> None:
-        self.rejected.append((command, code, message))
+    async def _reject(self, command: str, rejected: Event) -> None:
+        self.rejected.append((command, rejected))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[EngineOnFakes]:

@@ -229,6 +229,7 @@ class Desk:
 
     def _log_event(self, data: EventData) -> Event:
         name = type(data).__name__
+        step = self.state.steps.get(self.step)
         return Event(
             id=self.host.new_id(),
             source=f"gamepipeline/{self.host.node}",
@@ -239,5 +240,6 @@ class Desk:
             epoch=self._writer.epoch,
             engine=self.host.instance,
             actor=f"engine:{self.host.node}",
+            causation_id=(step.last_event if step else None) or self.state.head.id,
             data=data,
         )

@@ -7,13 +7,20 @@ from collections.abc import Awaitable, Callable
 from gamepipeline_engine.commands.queue_port import Delivery
 from gamepipeline_engine.core.inputs import RejectCommand
 from gamepipeline_engine.runner import Host, Writer
-from gamepipeline_events import BadInput, Subjects
+from gamepipeline_events import CURRENT, BadInput, CommandRejected, Event, Subjects
+from gamepipeline_events.times import timestamp
+
+NO_PIPELINE = "unknown"
+"""Stands for the command and the pipeline of a message on a subject that names none."""
+
+Announce = Callable[[str, Event], Awaitable[None]]
+"""``announce(command, event)`` tells whoever listens of a CommandRejected; nothing is kept of it."""
 
 
 class Refusals:
-    """``announce(command, code, message)`` tells whoever listens; nothing is kept of that."""
+    """Where the pipeline has no history the refusal is announced only."""
 
-    def __init__(self, host: Host, subjects: Subjects, announce: Callable[[str, str, str], Awaitable[None]]) -> None:
+    def __init__(self, host: Host, subjects: Subjects, announce: Announce) -> None:
         self._host = host
         self._subjects = subjects
         self._announce = announce
@@ -25,12 +32,28 @@ class Refusals:
         try:
             subject = self._subjects.parse_command(delivery.subject)
         except BadInput:
-            await self._announce("unknown", code, message)
+            await self._announce(NO_PIPELINE, self._event(NO_PIPELINE, NO_PIPELINE, code, message, command_id))
             return
         writer = Writer(self._host, subject.pipeline_id)
         await writer.catch_up()
         if writer.state.phase == "none":
-            await self._announce(subject.command, code, message)
+            command = subject.command
+            await self._announce(command, self._event(subject.pipeline_id, command, code, message, command_id))
             return
         refusal = RejectCommand(command=subject.command, command_id=command_id, code=code, message=message)
         await writer.settle(refusal, command_id)
+
+    def _event(self, pipeline_id: str, command: str, code: str, message: str, command_id: str | None) -> Event:
+        """The same record as in a history, but without a place in one."""
+        host = self._host
+        return Event(
+            id=host.new_id(),
+            source=f"gamepipeline/{host.node}",
+            name=CommandRejected.__name__,
+            version=CURRENT[CommandRejected.__name__],
+            pipeline_id=pipeline_id,
+            time=timestamp(host.clock.now()),
+            actor=f"engine:{host.node}",
+            causation_id=command_id,
+            data=CommandRejected(command=command, command_id=command_id, code=code, message=message),
+        )

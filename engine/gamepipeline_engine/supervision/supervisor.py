@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 import structlog
@@ -21,7 +21,7 @@ from gamepipeline_engine.supervision.control import Control
 from gamepipeline_engine.supervision.intake import Intake
 from gamepipeline_engine.supervision.judgement import Judgement
 from gamepipeline_engine.supervision.private import is_private
-from gamepipeline_engine.supervision.refusal import Refusals
+from gamepipeline_engine.supervision.refusal import Announce, Refusals
 from gamepipeline_engine.supervision.run import Run
 from gamepipeline_engine.trouble import told
 from gamepipeline_events import BadInput, GamePipelineError, Subjects
@@ -64,7 +64,7 @@ class Supervisor:
         subjects: Subjects,
         pools: Collection[str],
         capacity: int,
-        reject: Callable[[str, str, str], Awaitable[None]],
+        reject: Announce,
         sweeps: bool = True,
     ) -> None:
         self._host = host

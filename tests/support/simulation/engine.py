@@ -17,7 +17,7 @@ from gamepipeline_engine.presence_memory import MemoryPresence
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.supervision import Evicted, Supervisor
 from gamepipeline_engine.variables import NodeVariables
-from gamepipeline_events import Subjects
+from gamepipeline_events import Event, Subjects
 from tests.support.engine_on_fakes import FakeProber
 from tests.support.simulation.chance import Chances
 from tests.support.simulation.docker import Containers, Daemon
@@ -242,8 +242,8 @@ class Engine:
             reject=self._reject,
         )
 
-    async def _reject(self, command: str, code: str, message: str) -> None:
-        self.around.note(self.node, f"rejects {command}: {code} {message}")
+    async def _reject(self, command: str, rejected: Event) -> None:
+        self.around.note(self.node, f"rejects {command}: {rejected.data}")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

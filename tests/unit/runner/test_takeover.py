@@ -11,7 +11,7 @@ from gamepipeline_engine.core.inputs import Claim
 from gamepipeline_engine.journal.faults import Ghost
 from gamepipeline_engine.journal.port import NotStored
 from gamepipeline_engine.runner import Fenced, Runner, Writer
-from gamepipeline_events import Event, LogClosed, StepLog, decode
+from gamepipeline_events import CommandRejected, Event, LogClosed, StepLog, decode, encode
 from gamepipeline_projections import PipelineStatus
 from tests.support.engine_on_fakes import EngineOnFakes, FakeWorld, names
 from tests.support.histories import pipeline, service, step
@@ -243,6 +243,22 @@ def test_more_pipelines_than_places() -> None:
     simulate(main())
 
 
+def test_a_log_record_names_the_event_behind_it() -> None:
+    """The envelope of a log record has a cause in its pipeline's history, as that of an event has."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "echo hello")), "p1")
+            assert (await engine.wait("p1")).status == "completed"
+            known = {one.id for one in await engine.events("p1")}
+            causes = [one.causation_id for one in await engine.log_events("p1")]
+            assert causes
+            assert known.issuperset(causes)
+
+    simulate(main())
+
+
 def test_bytes_that_are_no_command() -> None:
     """What cannot be read is refused and removed, and the engine goes on."""
 
@@ -254,7 +270,12 @@ def test_bytes_that_are_no_command() -> None:
             engine.world.commands.add(subjects.cancel("p9"), b"[]")
             assert (await engine.run(pipeline(does("a", "true")))).status == "completed"
             await engine.until_taken()
-            assert sorted(code for _, code, _ in engine.rejected) == ["bad_command", "bad_command"]
+            assert sorted(command for command, _ in engine.rejected) == ["cancel", "execute"]
+            for command, event in engine.rejected:
+                told = decode(encode(event))
+                assert isinstance(told.data, CommandRejected)
+                assert (told.pipeline_id, told.data.command) == ("p9", command)
+                assert (told.data.code, told.data.command_id) == ("bad_command", None)
 
     simulate(main())
 
