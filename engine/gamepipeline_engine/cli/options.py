@@ -41,16 +41,16 @@ nats_option = click.option(
 )
 
 
-def output_option(*formats: str) -> Callable[[F], F]:
-    """``-o``, with the first of ``formats`` as default."""
+def output_option(function: F) -> F:
+    """``-o``, the same forms for every command that shows a document."""
     return click.option(
         "-o",
         "--output",
-        type=click.Choice(formats),
-        default=formats[0],
+        type=click.Choice((TABLE, JSON, YAML, NDJSON)),
+        default=TABLE,
         show_default=True,
         help="Form of what is written to stdout.",
-    )
+    )(function)
 
 
 def parse_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:

@@ -90,6 +90,21 @@ def test_every_exit_code_has_a_meaning() -> None:
     assert set(OF_STATUS) == {"completed", "failed", "rejected", "timed_out", "canceled"}
 
 
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "ndjson"])
+def test_every_document_comes_in_every_form(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The forms of -o are the same for all commands; ndjson is a document a line."""
+    file = tmp_path / "p.json"
+    file.write_text('{"name": "x", "steps": [{"name": "a", "container": {"image": "busybox"}}]}')
+    for command in (["validate", str(file)], ["plan", str(file)], ["doctor", "--failpoints"]):
+        assert run([*command, "-o", form]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines
+        if form == "ndjson":
+            assert all(isinstance(json.loads(line), dict) for line in lines)
+    for command in (["status"], ["list"], ["services"], ["audit", "verify"], ["run"]):
+        assert run([*command, "-o", form, "--help"]) == 0
+
+
 @pytest.mark.parametrize(
     "arguments", [["nope"], ["status"], ["list", "--limit", "x"], ["list", "--since", "soon"], ["logs", "x", "--wat"]]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from gamepipeline_engine.cli.reading.list import row, select
@@ -84,6 +85,18 @@ def test_list_is_newest_first_and_filtered() -> None:
     ages = (timedelta(days=36_000).total_seconds(), 0.0)
     found = [[status.id for status in select([one, two], (), age, 50)] for age in ages]
     assert found == [["start-1", "serve-1"], []]
+
+
+def test_a_list_knows_when_what_was_refused_at_once_came_up() -> None:
+    """A pipeline that was never submitted stands where its end is, not above everything for ever."""
+    one = replay(FAILING)
+    refused = msgspec.structs.replace(one, id="no", submitted_at=None, end_time="2020-01-01T00:00:00.000000Z")
+    assert [found.id for found in select([refused, one], (), None, 50)] == ["start-1", "no"]
+    assert [found.id for found in select([refused, one], (), timedelta(days=36_000).total_seconds(), 50)] == [
+        "start-1",
+        "no",
+    ]
+    assert select([refused], (), 60.0, 50) == []
 
 
 def test_a_row_of_list_has_the_fields_of_the_contract() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gamepipeline_engine.cli.exits import Exit
-from gamepipeline_engine.cli.options import JSON, TABLE, YAML, Settings, nats_option, output_option
+from gamepipeline_engine.cli.options import TABLE, Settings, nats_option, output_option
 
 if TYPE_CHECKING:
     from gamepipeline_engine.cli.doctor.checks import Finding
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @click.option("--failpoints", is_flag=True, help="List the points where a test can kill the engine, and end.")
 @click.option("--orphans", is_flag=True, help="List what is left on Docker that nobody wants and why; removes nothing.")
-@output_option(TABLE, JSON, YAML)
+@output_option
 @nats_option
 def command(output: str, *, failpoints: bool, orphans: bool) -> None:
     """Check Docker, NATS, the streams and the configuration; say how to mend what is wrong.

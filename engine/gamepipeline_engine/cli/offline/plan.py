@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gamepipeline_engine.cli.options import JSON, TABLE, YAML, args_option, env_options, file_argument, output_option
+from gamepipeline_engine.cli.options import TABLE, args_option, env_options, file_argument, output_option
 
 if TYPE_CHECKING:
     from gamepipeline_engine.cli.offline.preview import Preview
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @file_argument
 @args_option
 @env_options
-@output_option(TABLE, JSON, YAML)
+@output_option
 def command(file: str, args: dict[str, str], envs: dict[str, str], env_files: tuple[str, ...], output: str) -> None:
     """Show the order of the steps and the container each becomes. Starts nothing.
 

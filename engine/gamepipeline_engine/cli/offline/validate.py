@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gamepipeline_engine.cli.exits import Exit
-from gamepipeline_engine.cli.options import JSON, TABLE, YAML, file_argument, output_option
+from gamepipeline_engine.cli.options import TABLE, file_argument, output_option
 
 if TYPE_CHECKING:
     from gamepipeline_engine.pipelinefile import Loaded
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @file_argument
-@output_option(TABLE, JSON, YAML)
+@output_option
 def command(file: str, output: str) -> None:
     """Check a pipeline file (- for stdin) and report every problem in it, each with its place.
 

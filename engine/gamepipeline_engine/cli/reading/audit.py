@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gamepipeline_engine.cli.options import JSON, TABLE, Settings, nats_option, output_option
+from gamepipeline_engine.cli.options import TABLE, Settings, nats_option, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ def command() -> None:
 
 @command.command("verify")
 @click.argument("pipeline", metavar="[ID]", required=False)
-@output_option(TABLE, JSON)
+@output_option
 @nats_option
 def verify(pipeline: str | None, output: str) -> int:
     """Check one pipeline, or the whole stream: hashes, transitions, ownership, retries, logs.
@@ -85,8 +85,8 @@ async def _verify(settings: Settings, text: str | None, output: str) -> Exit:
             ids = [await resolve_id(session, text)]
         for one in ids:
             await _check_one(session, one, report, heads, expired=expired)
-    if output == JSON:
-        emit(report.document(), JSON)
+    if output != TABLE:
+        emit(report.document(), output)
     else:
         click.echo(report.text())
     return Exit.AUDIT if report.findings else Exit.OK

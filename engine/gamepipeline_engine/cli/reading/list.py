@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gamepipeline_engine.cli.options import (
-    JSON,
-    NDJSON,
     TABLE,
-    YAML,
     Settings,
     nats_option,
     output_option,
@@ -43,7 +40,7 @@ FIELDS = (
     "--since", metavar="DURATION", callback=parse_duration, help="Only what was submitted in the last DURATION."
 )
 @click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
-@output_option(TABLE, JSON, YAML, NDJSON)
+@output_option
 @nats_option
 def command(wanted: tuple[str, ...], since: float | None, limit: int, output: str) -> None:
     """List pipelines, newest first."""
@@ -81,9 +78,14 @@ def select(
         from gamepipeline_events.times import timestamp
 
         start = timestamp(datetime.now(UTC) - timedelta(seconds=since))
-        chosen = [one for one in chosen if one.submitted_at is None or one.submitted_at >= start]
-    chosen.sort(key=lambda one: (one.submitted_at or "9", one.id), reverse=True)
+        chosen = [one for one in chosen if _began(one) >= start]
+    chosen.sort(key=lambda one: (_began(one), one.id), reverse=True)
     return chosen[:limit] if limit else chosen
+
+
+def _began(status: PipelineStatus) -> str:
+    """When it came up: what was rejected or canceled at once has only an end; what waits has no event yet."""
+    return status.submitted_at or status.end_time or "9"
 
 
 def row(status: PipelineStatus) -> dict[str, Any]:

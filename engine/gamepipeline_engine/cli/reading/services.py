@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gamepipeline_engine.cli.options import JSON, NDJSON, TABLE, YAML, Settings, nats_option, output_option
+from gamepipeline_engine.cli.options import TABLE, Settings, nats_option, output_option
 
 if TYPE_CHECKING:
     from gamepipeline_projections import PipelineStatus
@@ -16,7 +16,7 @@ LIVE = frozenset({"starting", "ready", "stopping", "unknown"})
 
 
 @click.command("services")
-@output_option(TABLE, JSON, YAML, NDJSON)
+@output_option
 @nats_option
 def command(output: str) -> None:
     """List running services of all pipelines, and where they answer.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from gamepipeline_engine.cli.options import JSON, TABLE, YAML, Settings, id_argument, nats_option, output_option
+from gamepipeline_engine.cli.options import TABLE, Settings, id_argument, nats_option, output_option
 
 
 @click.command("status")
 @id_argument
-@output_option(TABLE, JSON, YAML)
+@output_option
 @nats_option
 def command(pipeline: str, output: str) -> None:
     """Show one pipeline: its outcome, its steps, its services.

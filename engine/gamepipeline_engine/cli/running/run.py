@@ -5,9 +5,6 @@ from __future__ import annotations
 import click
 
 from gamepipeline_engine.cli.options import (
-    JSON,
-    TABLE,
-    YAML,
     Settings,
     args_option,
     env_options,
@@ -30,7 +27,7 @@ from gamepipeline_engine.cli.options import (
 @click.option("--detach", is_flag=True, help="Leave it to an engine in the background; print the id.")
 @click.option("--trust", is_flag=True, help="You are the operator: lift this node's policy for this run.")
 @click.option("--resume", metavar="ID", help="Take up a run whose process died, instead of FILE.")
-@output_option(TABLE, JSON, YAML)
+@output_option
 @nats_option
 def command(  # noqa: PLR0913 - one for each option
     *,
