@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gamepipeline_engine.containers.port import ContainerView, DaemonError, History
 from gamepipeline_engine.runner.desk import Desk
 
-_UNREAD = "the Docker daemon was away when the container ended: what it said last may be missing"
+UNREAD = "the Docker daemon was away when the container ended: what it said last may be missing"
 
 
 class Ending(NamedTuple):
@@ -22,7 +22,7 @@ class Ending(NamedTuple):
 
         The daemon alone reads what a container says. What waits between them can go with either.
         """
-        return _UNREAD if self.interrupted else ""
+        return UNREAD if self.interrupted else ""
 
 
 async def how_it_ended(desk: Desk, final: ContainerView) -> Ending:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gamepipeline_engine.runner.ending import UNREAD
 from gamepipeline_events import (
     Event,
     LogGap,
@@ -175,7 +176,8 @@ def _logs(evidence: Evidence, by_pipeline: Mapping[str, Sequence[Event]], *, doc
         data = event.data
         if isinstance(data, StepLog):
             printed[event.pipeline_id, data.step, data.attempt] += [(stream, text) for _, stream, text in data.lines]
-        elif isinstance(data, LogGap) and docker_dies:
+        elif isinstance(data, LogGap) and data.reason == UNREAD:
+            # An engine that lost a reply takes Docker to be away. Only where that is true may lines be missing.
             doubtful.add((event.pipeline_id, data.step, data.attempt))
         elif isinstance(data, LogGap | LogTruncated):
             yield f"{event.pipeline_id}: the log of {data.step} is incomplete: {data}"
@@ -185,7 +187,7 @@ def _logs(evidence: Evidence, by_pipeline: Mapping[str, Sequence[Event]], *, doc
             if isinstance(data, StepCompleted | StepFailed | StepCanceled):
                 step = evidence.planned[pipeline_id].steps[data.step]
                 key = pipeline_id, data.step, data.attempt
-                whole = getattr(data, "exit_code", None) in {0, FAILS_WITH} and key not in doubtful
+                whole = getattr(data, "exit_code", None) in {0, FAILS_WITH} and not (docker_dies and key in doubtful)
                 for remark in _numbers(step, printed.get(key, []), whole=whole):
                     yield f"{pipeline_id}: log of {data.step}, attempt {data.attempt}: {remark}"
 

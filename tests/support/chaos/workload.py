@@ -152,7 +152,8 @@ def _document(rng: random.Random, step: PlannedStep, longest: float) -> dict[str
     pause = min(longest, rng.choice((0, 0.1, 0.5, 1, 2, 3)))
     document = _container(step, 0 if step.service else pause)
     if step.service:
-        document |= {"type": "service", "lifetime": "pipeline", "ready": {"running": "300ms"}}
+        # A minute, the default, may pass with all engines down or frozen; then the time-out is right.
+        document |= {"type": "service", "lifetime": "pipeline", "ready": {"running": "300ms", "timeout": "10m"}}
     if step.always:
         document["when"] = "always"
     if step.limit:
