@@ -25,15 +25,6 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     long: dict[str, Any] = {}
 
 
-class PublishedPort(msgspec.Struct, frozen=True, kw_only=True):
-    """A published port; ``published`` empty or ``0``: any free one."""
-
-    target: str
-    published: str = ""
-    host_ip: str = ""
-    protocol: str = "tcp"
-
-
 def mount(value: str | dict[str, Any]) -> Mount:
     """A mount from ``[source:]target[:options]`` or the long form."""
     if isinstance(value, dict):
@@ -62,29 +53,6 @@ MOUNT_OPTIONS = (
     *("ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"),
     *("private", "rprivate", "shared", "rshared", "slave", "rslave"),
 )
-
-
-def port(value: str | int | dict[str, Any]) -> PublishedPort:
-    """A port from ``[[ip:]host:]container[/protocol]`` or the long form."""
-    if isinstance(value, dict):
-        return PublishedPort(
-            target=str(value["target"]),
-            published=str(value.get("published") or ""),
-            host_ip=value.get("host_ip") or "",
-            protocol=value.get("protocol", "tcp"),
-        )
-    text, slash, protocol = str(value).rpartition("/")
-    if not slash:
-        text, protocol = str(value), "tcp"
-    head, colon, target = text.rpartition(":")
-    if head.startswith("[") and "]" in head:
-        host_ip, _, published = head[1:].rpartition("]")
-        published = published.removeprefix(":")
-    else:
-        host_ip, _, published = head.rpartition(":")
-    if not target or (colon and ":" in host_ip and not head.startswith("[")):
-        raise ValueError("has not the form [[ip:]host:]container[/protocol]")
-    return PublishedPort(target=target, published=published, host_ip=host_ip, protocol=protocol)
 
 
 def variables(value: dict[str, Any] | list[Any]) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 import pytest
 
 from gamepipeline_events.spec import forms
-from gamepipeline_events.spec.forms import Mount, PublishedPort
+from gamepipeline_events.spec.forms import Mount
 
 
 @pytest.mark.parametrize(
@@ -41,37 +41,6 @@ def test_no_mounts(written: str) -> None:
     """What has another form is refused."""
     with pytest.raises(ValueError, match="has "):
         forms.mount(written)
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        (80, PublishedPort(target="80")),
-        ("80/udp", PublishedPort(target="80", protocol="udp")),
-        ("8080:80", PublishedPort(target="80", published="8080")),
-        (":80", PublishedPort(target="80")),
-        ("0:80", PublishedPort(target="80", published="0")),
-        ("1.2.3.4:8080:80", PublishedPort(target="80", published="8080", host_ip="1.2.3.4")),
-        ("1.2.3.4::80", PublishedPort(target="80", host_ip="1.2.3.4")),
-        ("[::1]:8080:80/tcp", PublishedPort(target="80", published="8080", host_ip="::1")),
-        ({"target": 80}, PublishedPort(target="80")),
-        (
-            {"target": 80, "published": 8080, "host_ip": "::1", "protocol": "udp"},
-            PublishedPort(target="80", published="8080", host_ip="::1", protocol="udp"),
-        ),
-    ],
-    ids=repr,
-)
-def test_ports(written: str | int, meant: PublishedPort) -> None:
-    """[[ip:]host:]container[/protocol]."""
-    assert forms.port(written) == meant
-
-
-@pytest.mark.parametrize("written", ["", "80:", "::1:80:80", "a:b:c:80"])
-def test_no_ports(written: str) -> None:
-    """What has another form is refused."""
-    with pytest.raises(ValueError, match="has not the form"):
-        forms.port(written)
 
 
 def test_variables() -> None:

@@ -1,6 +1,6 @@
 """What only the whole container, or the whole step, can tell.
 
-Keys that exclude each other, the environment, labels, ports, and how large all that may be.
+Keys that exclude each other, the environment, labels, and how large all that may be.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec import forms
-from gamepipeline_events.spec.checks.formats import check_address, check_port
 from gamepipeline_events.spec.checks.mounts import check_mounts
 from gamepipeline_events.spec.checks.names import Names, check_bare, check_secret_files
+from gamepipeline_events.spec.checks.ports import check_ports
 from gamepipeline_events.spec.checks.report import KEY, Report, quoted
 from gamepipeline_events.spec.checks.resources import check_resources
 from gamepipeline_events.spec.expressions import OPEN, has_expression
@@ -47,7 +47,7 @@ def check_container(container: dict[str, Any], path: Path, report: Report, *, se
     _commands(container, path, report)
     _environment(container, path, report)
     _labels(container, path, report)
-    _ports(container, path, report)
+    check_ports(container, path, report)
     check_resources(container, path, report)
     check_mounts(container, path, report, workspace=not service)
 
@@ -178,41 +178,3 @@ def _bare_variables(container: dict[str, Any], path: Path) -> list[tuple[str, Pa
     quiet = Report()
     entries = _entries(container.get("environment"), (*path, "environment"), quiet)
     return [(key, at) for key, text, at in entries if text is None]
-
-
-def _ports(container: dict[str, Any], path: Path, report: Report) -> None:
-    for index, value in enumerate(container.get("ports", ())):
-        if value is not None and not (isinstance(value, dict) and "target" not in value):
-            _port(value, (*path, "ports", index), report)
-    for index, value in enumerate(container.get("expose", ())):
-        if value is not None and not has_expression(str(value)):
-            number = str(value).partition("/")[0]
-            _try_port(number, value, (*path, "expose", index), report)
-
-
-def _port(value: Any, path: Path, report: Report) -> None:
-    try:
-        parsed = forms.port(value)
-    except ValueError as exc:
-        report.error("GP105", f"the port {quoted(value)} {exc}", path)
-        return
-    for part in (parsed.target, parsed.published):
-        if part not in ("", "0") and not has_expression(part):
-            _try_port(part, value, path, report)
-    if parsed.host_ip and not has_expression(parsed.host_ip):
-        try:
-            check_address(parsed.host_ip)
-        except ValueError:
-            report.error("GP105", f"the port {quoted(value)} has no valid address", path)
-    if parsed.protocol not in ("tcp", "udp", "sctp") and not has_expression(parsed.protocol):
-        report.error("GP105", f"the port {quoted(value)} is none of tcp, udp, sctp", path)
-    if parsed.target == "0":
-        report.error("GP105", "a container's port is not 0", path)
-
-
-def _try_port(part: str, value: Any, path: Path, report: Report) -> None:
-    hint = "write one entry for each port" if "-" in part else None
-    try:
-        check_port(part)
-    except ValueError as exc:
-        report.error("GP105", f"the port {quoted(value)}: {quoted(part)} {exc}", path, hint)
