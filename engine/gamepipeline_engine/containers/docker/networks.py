@@ -56,13 +56,45 @@ class DockerNetworks:
 
     async def remove(self, found: Mapping[str, Any]) -> None:
         """Remove one; leave it where it is in use."""
+        if not await self._removed(found) and await self._cut_off_ghosts(found):
+            await self._removed(found)
+
+    async def _removed(self, found: Mapping[str, Any]) -> bool:
+        """Whether it is gone. Not if it is in use, by a service that stays, or as the daemon believes."""
         try:
-            path = f"networks/{found['Id']}"
-            await self._client.json("dispose", found["Name"], "DELETE", path)
+            await self._client.json("dispose", found["Name"], "DELETE", f"networks/{found['Id']}")
         except DaemonError as exc:
-            # 404: gone already. 403: still in use, by a service that stays.
             if exc.status not in {403, 404}:
                 raise
+            return exc.status == 404
+        return True
+
+    async def _cut_off_ghosts(self, found: Mapping[str, Any]) -> bool:
+        """Cut containers off that are no more: a daemon that was killed may keep their endpoints. Whether any was."""
+        name, path = found["Name"], f"networks/{found['Id']}"
+        cut = False
+        try:
+            inside = (await self._client.json("dispose", name, "GET", path)).get("Containers") or {}
+            for endpoint in inside.values():
+                if await self._exists(endpoint["Name"]):
+                    continue
+                body = {"Container": endpoint["Name"], "Force": True}
+                await self._client.json("dispose", name, "POST", f"{path}/disconnect", body=body)
+                cut = True
+        except DaemonError as exc:
+            # 403, 404: somebody else has cut it off or removed the network meanwhile.
+            if exc.status not in {403, 404}:
+                raise
+        return cut
+
+    async def _exists(self, container: str) -> bool:
+        try:
+            await self._client.json("dispose", container, "GET", f"containers/{container}/json")
+        except DaemonError as exc:
+            if exc.status != 404:
+                raise
+            return False
+        return True
 
     async def _create(self, name: str, labels: Mapping[str, str], subnet: IPv4Network | None) -> None:
         body: dict[str, Any] = {"Name": name, "CheckDuplicate": True, "Driver": "bridge", "Labels": dict(labels)}
