@@ -12,7 +12,16 @@ from datetime import datetime
 from gamepipeline_engine.core.inputs import NodeLost
 from gamepipeline_engine.core.lifecycle import failed
 from gamepipeline_engine.core.specs import spec_of
-from gamepipeline_events import AlertRaised, EventData, LeftBehind, StepCanceled, StepFailed, StepReset, Usage
+from gamepipeline_events import (
+    AlertRaised,
+    EventData,
+    LeftBehind,
+    ServiceStopRequested,
+    StepCanceled,
+    StepFailed,
+    StepReset,
+    Usage,
+)
 from gamepipeline_events.times import seconds_between, timestamp
 from gamepipeline_projections.state import ACTIVE, LIVE_SERVICE, PipelineState, StepState
 
@@ -58,6 +67,10 @@ def settle_lost(state: PipelineState, now: datetime) -> EventData | None:
     if restart:
         return next((_reset(step) for step in lost if step.settled), None)
     if state.phase == "running" and not any(step.phase == "failed" for step in lost):
+        # Whoever has that daemon when it is back finds on record what is to be done with its services.
+        for step in lost:
+            if step.service is not None and step.service.phase in {"ready", "unknown"}:
+                return ServiceStopRequested(step=step.id, reason="its node was lost", requested_by="engine")
         error = "the node was lost, and the workspace of the steps that are done with it"
         return failed(state, now, cause="node_lost", error=error, step=None, left_behind=left_behind(state))
     return None

@@ -1,4 +1,4 @@
-"""``plan(state, now) -> actions``: what should be going on in the world for this state.
+"""``plan(state, now, docker) -> actions``: what should be going on in the world for this state.
 
 Level-triggered: it looks at the state, not at how one got there. Recovery is the same call after
 a replay.
@@ -13,12 +13,16 @@ from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_projections.state import ACTIVE, PipelineState, StepState
 
 
-def plan(state: PipelineState, now: datetime) -> dict[str, Action]:  # noqa: ARG001 - the core's signature
-    """The actions by their key: for each thing worked on, what should be done with it."""
+def plan(state: PipelineState, now: datetime, docker: str | None = None) -> dict[str, Action]:  # noqa: ARG001 - the core's signature
+    """The actions by their key: for each thing worked on, what should be done with it.
+
+    ``docker``: the daemon in reach, else the owner's. After the end it may be another one: that of
+    a node which was lost and is back, with services that were left behind.
+    """
     actions = {}
     for step in state.steps.values():
-        if step.docker != state.docker:
-            continue  # out of reach of the owner
+        if step.docker != (docker or state.docker):
+            continue  # out of reach
         action = _for_attempt(step) if state.phase in ACTIVE else None
         action = action or _for_service(step)
         if action is not None:

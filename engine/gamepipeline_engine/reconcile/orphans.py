@@ -100,9 +100,15 @@ def _after_the_end(one: Leftover, state: PipelineState, docker: str) -> str | No
 
 
 def _lives_here(state: PipelineState, step: StepState, docker: str) -> bool:
-    """Whether a service should run on this daemon; one that was left behind when its node was lost should not."""
+    """Whether a service is somebody's on this daemon.
+
+    One that was left behind when its node was lost should not run; while it is being stopped it is
+    its watcher's, who reads its log to the end, removes it and says so.
+    """
     if step.service is None or step.service.phase not in LIVE_SERVICE or step.docker != docker:
         return False
+    if step.service.phase == "stopping":
+        return True
     return all(left.docker != docker or left.container_name != step.container_name for left in state.left_behind)
 
 

@@ -86,7 +86,10 @@ class Runner:
                         break
                     self._reconcile(group)
                     await self._take_one()
-                self._cancel_unwanted({})
+                while self._jobs:
+                    # One that is finishing has something to report, and waits until that is stored.
+                    self._cancel_unwanted({})
+                    await self._take_one()
         except BaseExceptionGroup as exc:
             # The loop's own error is the story; what its jobs make of it is not.
             found = list(leaves(exc))
@@ -150,7 +153,7 @@ class Runner:
     # --- jobs ------------------------------------------------------------------------------
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
-        wanted = plan(self.state, self._host.clock.now())
+        wanted = plan(self.state, self._host.clock.now(), self._host.docker)
         self._cancel_unwanted(wanted)
         for key, action in wanted.items():
             if key not in self._jobs:

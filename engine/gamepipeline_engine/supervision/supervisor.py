@@ -246,7 +246,7 @@ class Supervisor:
         failpoint("before_ack")
         run.writer.epoch = None
         await self._done_with_command(run)
-        if run.writer.state.live_services():
+        if self._judgement.has_service_here(run.writer.state):
             run.watching = True
             with contextlib.suppress(PresenceUnknown):
                 await self._presence.take_watch(pipeline_id, self._judgement.is_gone)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gamepipeline_engine.core.inputs import Claim, Disposed, NodeLost, ServiceSeen, Tick
+from gamepipeline_engine.core.actions import EndService
+from gamepipeline_engine.core.inputs import Claim, Disposed, NodeLost, ServiceGone, ServiceSeen, Tick
 from gamepipeline_engine.core.nodelost import HINT, is_elsewhere, left_behind
 from gamepipeline_engine.core.plan import plan
 from gamepipeline_events import AlertRaised, PipelineFailed, PipelineResumed, StepFailed
@@ -100,15 +101,22 @@ def test_between_two_steps() -> None:
 
 
 def test_a_service_that_was_there() -> None:
-    """A ready service on the lost node is left behind."""
+    """A ready service on the lost node is left behind; that it has to stop is on record before the end."""
     story = started(service("a"), step("b")).serving("a")
     story.settle(AWAY)
-    data = story.ask(Claim(node="node-2", engine="01JDAN0THER000000000000000", docker=ELSEWHERE, reason="node lost"))
-    assert isinstance(data, PipelineResumed)
-    story.then(data, epoch=2)
-    story.settle(Tick(docker=ELSEWHERE))
-    assert story.state.phase == "failed"
+    assert taken_over(story) == ["ServiceStopRequested", "AlertRaised", "PipelineFailed"]
     assert [one.container_name for one in story.state.left_behind] == ["gp-p1.a.1"]
+
+
+def test_a_service_that_was_left_behind_is_ended_where_it_is() -> None:
+    """Whoever has its daemon when the node is back stops it; the last owner, elsewhere, cannot."""
+    story = started(service("a"), step("b")).serving("a")
+    story.settle(AWAY)
+    taken_over(story)
+    assert plan(story.state, story.now, ELSEWHERE) == {}
+    assert list(plan(story.state, story.now, DOCKER).values()) == [EndService("a", 1)]
+    assert story.settle(ServiceGone(step="a", exit_code=143)) == ["ServiceStopped"]
+    assert story.state.live_services() == []
 
 
 def test_nothing_had_begun() -> None:

@@ -10,7 +10,7 @@ from gamepipeline_engine.containers.names import container_name, labels, network
 from gamepipeline_engine.containers.port import Leftover
 from gamepipeline_engine.core.inputs import ServiceGone
 from gamepipeline_engine.reconcile import Place, orphans
-from gamepipeline_events import LeftBehind, PipelineFailed
+from gamepipeline_events import LeftBehind, PipelineFailed, ServiceStopRequested
 from gamepipeline_events.times import timestamp
 from gamepipeline_projections import PipelineState
 from tests.support.histories import DOCKER, Story, pipeline, service, step
@@ -121,6 +121,15 @@ def test_what_was_left_behind_goes_when_its_node_is_back() -> None:
     state = Story(pipeline(service("a"))).started().serving("a").then(failed).state
     assert state.live_services() == ["a"]
     assert judged(everything(), state) == ALL
+
+
+def test_a_service_that_was_left_behind_and_is_being_stopped_is_its_watchers() -> None:
+    """Who stops it reads its log to the end and says that it has stopped; both need what is there."""
+    left = [LeftBehind(docker=DOCKER, node="n", container_name="gp-p1.a.1")]
+    failed = PipelineFailed(step=None, cause="node_lost", error="lost", duration=1.0, services=["a"], left_behind=left)
+    asked = ServiceStopRequested(step="a", reason="its node was lost", requested_by="engine")
+    state = Story(pipeline(service("a"))).started().serving("a").then(asked).then(failed).state
+    assert judged(everything(), state) == ["gp-p1.workspace"]
 
 
 # --- the pipeline goes on ------------------------------------------------------------------------------

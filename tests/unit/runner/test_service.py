@@ -10,6 +10,7 @@ import pytest
 from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
 from gamepipeline_engine.core.inputs import NodeLost
+from gamepipeline_engine.journal.faults import LostAck, Silence
 from gamepipeline_engine.runner import Writer
 from gamepipeline_events import Cancel, ServiceExited, ServiceRestarted, StepLog, Stop
 from gamepipeline_events.subjects import CommandSubject
@@ -262,5 +263,22 @@ def test_a_cancel_before_the_execute_command() -> None:
             await engine.until_taken()
             assert names(await engine.events()) == ["PipelineCanceled"]
             assert engine.world.daemon.starts == {}
+
+    simulate(main())
+
+
+def test_a_service_that_ends_while_the_end_of_its_pipeline_is_stored() -> None:
+    """Its end is on record all the same, the command is taken, and nobody waits for anybody."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"web": FakeScript(run_for=5.0), "b": FakeScript(run_for=5.0)})
+        engine.logs.script(Silence())  # the end of web's log takes its time,
+        engine.journal.script(*[None] * 9, LostAck(5.0))  # and that of the pipeline still more
+        web = service("web", ready={"running": "1s"}, container={"image": IMAGE})
+        async with engine.serving(), asyncio.timeout(120):
+            await engine.submit(pipeline(web, step("b")))
+            await engine.until("p1", "ServiceExited")
+            await engine.until_taken()
+            assert names(await engine.events())[8:11] == ["StepCompleted", "PipelineCompleted", "ServiceExited"]
 
     simulate(main())
