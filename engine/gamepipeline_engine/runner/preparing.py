@@ -10,6 +10,7 @@ from gamepipeline_engine.containers.port import ContainerConfig, ContainerView, 
 from gamepipeline_engine.core.inputs import AttemptFailed, ImageFetched
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
+from gamepipeline_engine.policy.hints import together
 from gamepipeline_engine.runner.desk import Desk
 
 
@@ -31,7 +32,7 @@ async def create(desk: Desk) -> ContainerView:
     found = violations(config, host.policy, host.config.limits, host.protected)
     if found:
         message = "; ".join(f"{one.message} ({one.rule})" for one in found)
-        raise Refused("policy_denied", message, "\n".join(dict.fromkeys(one.hint for one in found if one.hint)))
+        raise Refused("policy_denied", message, together(one.hint for one in found))
     await _fetch_image(desk, image, config)
     try:
         config = await asyncio.to_thread(prepare_host_paths, config, host.policy, host.protected)

@@ -9,6 +9,7 @@ import pytest
 from gamepipeline_engine.config import parse_config
 from gamepipeline_engine.containers.port import ContainerConfig
 from gamepipeline_engine.policy import HostPath, Limits, Policy, PortRanges, lifted, trusted, violations
+from gamepipeline_engine.policy.hints import together
 
 IMAGE = "reg.example/wod/game:1"
 
@@ -231,6 +232,18 @@ def test_images() -> None:
         "policy.require_digest",
     ]
     assert violations(config(image=f"reg.example/wod/a@sha256:{'0' * 64}"), policy, Limits()) == []
+
+
+def test_the_hints_of_several_refusals_are_one_text() -> None:
+    """What is printed can be pasted as it is: one [policy] table that allows all of it at once."""
+    devices = [
+        {"PathOnHost": name, "PathInContainer": name, "CgroupPermissions": "rwm"} for name in ("/dev/a", "/dev/b")
+    ]
+    ports = {f"{port}/tcp": [{"HostPort": str(port)}] for port in (80, 443)}
+    wanted = config(bind("/etc") | {"Privileged": True, "Devices": devices, "PortBindings": ports, "PidsLimit": 9999})
+    found = violations(wanted, Policy(), Limits())
+    allowing = parse_config(together(one.hint for one in found))
+    assert violations(wanted, allowing.policy, allowing.limits) == []
 
 
 def test_hints_keep_what_is_there() -> None:
