@@ -10,8 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gamepipeline_engine.core.inputs import Claim
 from gamepipeline_engine.core.retry import FAILURES, SYSTEM
-from gamepipeline_events import AlertRaised, CommandRejected, Event, LogClosed, StepLog, decode
+from gamepipeline_events import (
+    AlertRaised,
+    CommandRejected,
+    Event,
+    LogClosed,
+    PipelineResumed,
+    StepLog,
+    StepReset,
+    decode,
+)
 from gamepipeline_projections.audit import (
     NOTHING_MISSING,
     RULES,
@@ -26,10 +36,11 @@ from gamepipeline_projections.audit import (
 )
 from gamepipeline_projections.audit.rules import attempts
 from gamepipeline_projections.reading import Recorded
+from tests.support.histories import DOCKER, Story, pipeline, step
 from tests.support.scenarios import every_scenario
 from tests.support.worlds import NUMBERS, World, documents
 from tests.unit.audit.cases import PIPELINE, document, forge, handed_over, insert, lived
-from tests.unit.audit.retelling import retold
+from tests.unit.audit.retelling import retold, write
 
 CHANGED = ("01_sequence", "11_retry_then_success", "17_cancel_while_running", "39_service_stays")
 RECORDED = sorted((Path(__file__).parents[2] / "history").glob("*.jsonl"))
@@ -155,9 +166,9 @@ def test_an_alert_excuses_a_lost_log() -> None:
     closed = [one for one in case.logs if isinstance(decode(one.payload).data, LogClosed)]
     assert {one.rule for one in check_history(case.records, logs=closed)} == {"log_sums"}
     told = case
-    for step in ("fetch", "unpack", "check"):
-        alert = AlertRaised(severity="warning", alert="logs_lost", summary="away", details={"step": step})
-        told = forge(told, insert(alert, after="StepStarted", of=step, id=f"01JDA1ERT{step:Z<17}"))
+    for name in ("fetch", "unpack", "check"):
+        alert = AlertRaised(severity="warning", alert="logs_lost", summary="away", details={"step": name})
+        told = forge(told, insert(alert, after="StepStarted", of=name, id=f"01JDA1ERT{name:Z<17}"))
     assert check_history(told.records, logs=kept) == check_history(told.records, logs=closed) == []
 
 
@@ -231,6 +242,18 @@ def test_a_stream_that_lost_something(bounds: StreamBounds, heads: dict[int, str
     for one, word in zip(found, words, strict=True):
         assert word in str(one)
         assert str(one).startswith("the events stream (stream sequence " if one.sequence else "the events stream: ")
+
+
+def test_a_step_that_was_reset_may_be_canceled_before_it_runs_again() -> None:
+    """The attempt that completed on the lost node is over; the step is canceled in its name."""
+    story = Story(pipeline(step("a"), step("b"), on_node_lost="restart")).started().completed("a")
+    story.alert("node_lost", docker=DOCKER)
+    claim = Claim(node="node-2", engine="01JDAN0THER000000000000000", docker="DAEMON-2", reason="lost")
+    data = story.ask(claim)
+    assert isinstance(data, PipelineResumed)
+    story.then(data, epoch=2).then(StepReset(step="a", reason="lost")).cancel_requested().step_canceled("a")
+    records = write((decode(payload), True) for payload in story.payloads)
+    assert {one.rule for one in check_history(records)} & {"one_outcome", "stop_before_cancel"} == set()
 
 
 def test_rules_are_sentences() -> None:

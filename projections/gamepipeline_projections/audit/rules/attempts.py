@@ -64,12 +64,15 @@ def _current(history: History) -> Iterator[Remark]:
 
 def _one_outcome(history: History) -> Iterator[Remark]:
     ended: dict[tuple[str, int], str] = {}
-    for entry, event, data in history.each(StepCompleted, StepFailed, StepCanceled):
+    for entry, event, data in history.each(StepCompleted, StepFailed, StepCanceled, StepReset):
+        if isinstance(data, StepReset):
+            ended[data.step, step_of(entry.before, data.step).attempt] = event.name
+            continue
         key = (data.step, data.attempt)
         before = ended.get(key, "")
-        # In back-off the attempt is over, and the step is canceled in its name.
-        in_back_off = isinstance(data, StepCanceled) and before == "StepFailed, to be tried again"
-        if before and not in_back_off:
+        # In back-off and after a reset the attempt is over, and the step is canceled in its name.
+        is_pending = isinstance(data, StepCanceled) and before in {"StepFailed, to be tried again", "StepReset"}
+        if before and not is_pending:
             yield at(entry, f"{event.name} of attempt {data.attempt} of step {data.step}, which ended with {before}")
         again = isinstance(data, StepFailed) and data.will_retry
         ended[key] = f"{event.name}, to be tried again" if again else event.name

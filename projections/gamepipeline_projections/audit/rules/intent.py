@@ -12,6 +12,7 @@ from gamepipeline_events import (
     PipelineTimedOut,
     ServiceStopped,
     StepCanceled,
+    StepCompleted,
     StepFailed,
     StepScheduled,
     StepStarted,
@@ -44,14 +45,15 @@ def _stops(history: History) -> Iterator[tuple[Entry, StepCanceled | StepFailed,
     asked: dict[tuple[str, int], str] = {}
     started: set[tuple[str, int]] = set()
     over: set[tuple[str, int]] = set()
-    for entry, _, data in history.each(StepStarted, StepStopRequested, StepCanceled, StepFailed):
+    for entry, _, data in history.each(StepStarted, StepStopRequested, StepCompleted, StepCanceled, StepFailed):
         key = (data.step, data.attempt)
         if isinstance(data, StepStopRequested):
             asked[key] = data.cause
         elif isinstance(data, StepStarted):
             started.add(key)
         else:
-            yield entry, data, asked.get(key), key in started and key not in over
+            if not isinstance(data, StepCompleted):
+                yield entry, data, asked.get(key), key in started and key not in over
             over.add(key)
 
 
