@@ -26,7 +26,10 @@ async def main(rounds: int, ack_wait: float) -> None:
         for number in range(2 * rounds):
             victim = list(one.engines.values())[number % 4 // 2]
             comes_back = number % 2 == 1
-            found[comes_back] += await _round(one, f"t{number}", victim, 0.0 if comes_back else ack_wait * 2)
+            times = await _round(one, f"t{number}", victim, 0.0 if comes_back else ack_wait * 2)
+            each = ", ".join(f"{time:.2f}" for time in sorted(times))
+            say(f"{'comes back' if comes_back else 'stays away'}: {each} s")
+            found[comes_back] += times
     tell("taken over by the other engine", found[False], ack_wait, "ack_wait")
     tell("resumed by its own successor, started at once", found[True], ack_wait, "ack_wait")
 
