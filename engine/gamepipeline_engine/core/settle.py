@@ -38,8 +38,8 @@ def on_tick(state: PipelineState, observed: Tick, now: datetime) -> EventData | 
         return None
     spec = spec_of(state)
     return (
-        settle_lost(state, now)
-        or _complete_services(state, now)
+        _complete_services(state, now)
+        or settle_lost(state, now)
         or _deadline(spec, state, observed, now)
         or _stop_running(spec, state)
         or _step_timeouts(spec, state, now)

@@ -119,6 +119,13 @@ def test_a_service_that_was_left_behind_is_ended_where_it_is() -> None:
     assert story.state.live_services() == []
 
 
+def test_a_service_that_had_just_become_ready() -> None:
+    """Its step is complete, as the record has it: so it is stopped as any other one that was left behind."""
+    story = started(service("a"), step("b")).answering("a")
+    assert taken_over(story) == ["StepCompleted", "ServiceStopRequested", "AlertRaised", "PipelineFailed"]
+    assert list(plan(story.state, story.now, DOCKER).values()) == [EndService("a", 1)]
+
+
 def test_nothing_had_begun() -> None:
     """A pipeline without any attempt runs on the new daemon as if nothing had been."""
     story = started(step("a"))
