@@ -16,6 +16,7 @@ from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_engine.journal.port import JournalUnavailable, NotStored
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.redaction import Redactor
+from gamepipeline_engine.redaction.texts import masked
 from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.writer import Writer
 from gamepipeline_engine.uninterrupted import uninterrupted
@@ -89,7 +90,7 @@ class Desk:
 
     def context(self, image: str) -> StepContext:
         """What the step may know when its container is built."""
-        values = self.host.variables.resolve(self.pipeline.envs, self.pipeline.secrets)
+        values = self.host.values(self.pipeline)
         return StepContext(
             **known_values(self.state),
             envs=values.envs,
@@ -104,8 +105,7 @@ class Desk:
     def redactor(self) -> Redactor:
         """Masks the pipeline's secrets."""
         if self._redactor is None:
-            values = self.host.variables.resolve(self.pipeline.envs, self.pipeline.secrets)
-            self._redactor = Redactor(values.secrets.values())
+            self._redactor = Redactor(self.host.values(self.pipeline).secrets.values())
         return self._redactor
 
     # --- the daemon ------------------------------------------------------------------------
@@ -241,5 +241,5 @@ class Desk:
             engine=self.host.instance,
             actor=f"engine:{self.host.node}",
             causation_id=(step.last_event if step else None) or self.state.head.id,
-            data=data,
+            data=masked(data, self.host.known.value),
         )

@@ -10,9 +10,11 @@ from gamepipeline_engine.config import Config
 from gamepipeline_engine.containers.port import Containers, PullProgress
 from gamepipeline_engine.journal.port import Journal, LogStore
 from gamepipeline_engine.policy import Policy
+from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.runner.outages import Outages
 from gamepipeline_engine.runner.probes import Prober
-from gamepipeline_engine.variables import NodeVariables
+from gamepipeline_engine.variables import NodeVariables, Resolved
+from gamepipeline_events.spec.resolved import ResolvedPipeline
 
 
 def _no_progress(pipeline_id: str, step: str, progress: PullProgress) -> None:
@@ -46,3 +48,11 @@ class Host:
     outages: Outages = field(default_factory=Outages)
     workspaces: dict[str, bytes] = field(default_factory=dict)
     """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""
+    known: KnownSecrets = field(default_factory=KnownSecrets)
+    """The one masker of what this process says."""
+
+    def values(self, pipeline: ResolvedPipeline) -> Resolved:
+        """The values behind the names ``pipeline`` lists; from then on the secrets among them are masked everywhere."""
+        found = self.variables.resolve(pipeline.envs, pipeline.secrets)
+        self.known.add(found.secrets.values())
+        return found

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from gamepipeline_engine.core.decide import decide
 from gamepipeline_engine.core.inputs import Claim, Input
+from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored
+from gamepipeline_engine.redaction.texts import masked
 from gamepipeline_engine.runner.host import Host
 from gamepipeline_events import CURRENT, Event, EventData, PipelineResumed, PipelineStarted, decode, encode
+from gamepipeline_events.errors import Invalid
 from gamepipeline_events.times import timestamp
 from gamepipeline_projections.evolve import evolve
 from gamepipeline_projections.state import ACTIVE, PipelineState
@@ -42,6 +46,7 @@ class Writer:
         self.state = PipelineState(id=pipeline_id)
         self.epoch: int | None = None
         self._confirmed_at = 0.0
+        self._learnt = False
 
     async def catch_up(self) -> None:
         """Read what is new. Raises Fenced when somebody else has claimed the pipeline since."""
@@ -101,8 +106,9 @@ class Writer:
         A conflict means that somebody appended first: what they did is read, and the question is
         asked again.
         """
-        changed = False
-        while events := decide(self.state, observed, self._host.clock.now()):
+        changed, mask = False, self._host.known.value
+        self._learn_secrets()
+        while events := decide(self.state, masked(observed, mask), self._host.clock.now()):
             try:
                 await self._append(events[0], observed, causation)
             except Conflict:
@@ -115,6 +121,14 @@ class Writer:
             else:
                 changed = True
         return changed
+
+    def _learn_secrets(self) -> None:
+        """Know the pipeline's secrets before anything of it is written: it need not be one that runs here."""
+        if self._learnt or not self.state.document:
+            return
+        with suppress(Invalid):  # a document of another version: what it lists cannot be told
+            self._host.values(spec_of(self.state))
+        self._learnt = True
 
     async def _append(self, data: EventData, observed: Input, causation: str | None) -> None:
         event = self._event(data, observed, causation)
@@ -148,11 +162,12 @@ class Writer:
             actor=self._actor(observed),
             causation_id=causation or self._cause_of(data),
             prev_hash=state.head.hash or None,
-            data=data,
+            data=masked(data, host.known.value),
         )
 
     def _actor(self, observed: Input) -> str:
         asked = getattr(observed, "requested_by", "") or getattr(observed, "submitted_by", "")
+        asked = self._host.known.text(asked)
         return asked if asked.startswith(_ACTORS) else f"engine:{self._host.node}"
 
     def _cause_of(self, data: EventData) -> str | None:

@@ -109,7 +109,7 @@ class Intake:
     def refusals(self, writer: Writer) -> tuple[Problem, ...]:
         """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives."""
         spec = spec_of(writer.state)
-        values = self._host.variables.resolve(spec.envs, spec.secrets)
+        values = self._host.values(spec)
         problems = []
         most = self._host.config.limits.timeout.max
         if writer.state.document.get("timeout") is not None and spec.timeout > most:

@@ -6,6 +6,7 @@ import structlog
 
 from gamepipeline_engine.alerts.delivery.lanes import Alert
 from gamepipeline_engine.journal.port import JournalUnavailable, NotStored
+from gamepipeline_engine.redaction.texts import masked
 from gamepipeline_engine.runner import Host
 from gamepipeline_events import CURRENT, ErrorLog, Event, encode
 from gamepipeline_events.times import timestamp
@@ -68,5 +69,5 @@ class DeadLetters:
             engine=host.instance,
             actor=f"engine:{host.node}",
             causation_id=alert.event_id,
-            data=data,
+            data=masked(data, host.known.value),
         )

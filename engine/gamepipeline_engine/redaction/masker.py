@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from gamepipeline_engine.redaction_forms import MIN_LENGTH, forms
+from gamepipeline_engine.redaction.forms import MIN_LENGTH, forms
 
 MASK = "***"
 
@@ -46,21 +45,11 @@ class Redactor:
         """``text`` with every occurrence replaced by ``***``."""
         if self._any is None:
             return text
-        return self.redact_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
-
-    def redact_value(self, value: Any) -> Any:
-        """A JSON-like value with every text in it masked, keys too; a number that tells a secret becomes ``***``."""
-        if isinstance(value, str):
-            return self.redact_text(value)
-        if isinstance(value, Mapping):
-            return {self.redact_value(key): self.redact_value(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.redact_value(inner) for inner in value]
-        if isinstance(value, bytes):
-            return self.redact_bytes(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return value if self.redact_text(str(value)) == str(value) else MASK
-        return value
+        data = self.redact_bytes(text.encode("utf-8", "surrogatepass"))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:  # a secret that is no text ended inside of a character
+            return data.decode("utf-8", "replace")
 
     def search(self, data: bytes, start: int) -> re.Match[bytes] | None:
         """The next form in ``data``, the longest of those that begin at its place."""
