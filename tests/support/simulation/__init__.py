@@ -8,7 +8,9 @@ queue      commands and presence records behind it
 docker     the way to a daemon that remembers
 pipelines  random pipelines and what their containers do
 engine     an engine: process after process
-world      people, faults, healing
+people     who wants what
+faults     what goes wrong, and when
+world      all of that together, nodes that are away, healing
 checks     what must hold afterwards
 run        one seed from its beginning to its verdict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -12,7 +12,6 @@ from gamepipeline_events import (
     LogClosed,
     LogGap,
     LogTruncated,
-    PipelineFailed,
     PipelineReleased,
     PipelineResumed,
     PipelineStarted,
@@ -24,7 +23,9 @@ from gamepipeline_events import (
     decode,
 )
 from gamepipeline_events.catalog import TERMINAL_EVENTS
+from gamepipeline_projections import PipelineState, fold
 from gamepipeline_projections.audit import ClientJournal, Finding, Leftover, check_history
+from gamepipeline_projections.audit.evidence import parse_container
 from tests.support.simulation.docker import Change
 from tests.support.simulation.streams import Stored
 from tests.support.simulation.world import World
@@ -40,7 +41,7 @@ Findings = Iterator[str]
 
 def findings(world: World) -> list[str]:
     """Everything that is not as promised, in words."""
-    found = [str(one) for one in _audit(world) if not _is_reconcilers(world, one)]
+    found = [str(one) for one in _audit(world)]
     for pipeline_id in world.made:
         history = _History(world, pipeline_id)
         for rule in _RULES:
@@ -48,38 +49,28 @@ def findings(world: World) -> list[str]:
             found += [f"pipeline {pipeline_id}: {name}: {one}" for one in rule(world, history)]
     for engine in world.engines:
         found += [f"{engine.node}: a process ended with {one}" for one in engine.ended_by]
-    found += [f"container {name} was started {n} times" for name, n in world.daemon.starts.items() if n > 1]
+    starts = Counter[str]()
+    for daemon in world.daemons:
+        starts.update(daemon.starts)
+    found += [f"container {name} was started {n} times" for name, n in starts.items() if n > 1]
     return found
 
 
-def _is_reconcilers(world: World, finding: Finding) -> bool:
-    """Whether it is about what only a look round can find: nobody runs or watches the pipeline any more.
-
-    TODO(#3): the reconciler removes it within 60 s; then this can go, but for the wait.
-    """
-    if finding.rule != "nothing_left":
-        return False
-    ends = [decode(one.record.payload).data for one in world.events.of[finding.pipeline_id]]
-    given_up = any(isinstance(one, PipelineFailed) and one.error.startswith("resumed") for one in ends)
-    kind, name = finding.message.split()[:2]
-    machine = world.daemon.containers.get(name)
-    return given_up or kind != "container" or (machine is not None and machine.state != "running")
-
-
-def _audit(world: World) -> Iterator[Finding]:
-    daemon = world.daemon
-    left = [Leftover(name=name) for name, one in daemon.containers.items() if PIPELINE in one.labels]
-    left += [Leftover(name=name, kind="network") for name in daemon.networks]
-    left += [Leftover(name=name, kind="volume") for name in daemon.volumes]
-    return iter(
-        check_history(
-            [one.record for one in world.events.records],
-            logs=[one.record for one in world.logs.records],
-            journal=ClientJournal(tuple(world.sent)),
-            docker=daemon.told,
-            leftovers=left,
-            finished=True,
-        )
+def _audit(world: World) -> list[Finding]:
+    """The product's own rules. What waits for a node that is lost need not have ended, nor be gone from there."""
+    waiting = {one for one in world.made if world.waits_for_node(one)}
+    left = []
+    for daemon in (one for one in world.daemons if one.id not in world.lost):
+        left += [Leftover(name=name) for name, one in daemon.containers.items() if PIPELINE in one.labels]
+        left += [Leftover(name=name, kind="network") for name in daemon.networks]
+        left += [Leftover(name=name, kind="volume") for name in daemon.volumes]
+    return check_history(
+        [one.record for one in world.events.records],
+        logs=[one.record for one in world.logs.records],
+        journal=ClientJournal(tuple(one for one in world.sent if one.pipeline_id not in waiting)),
+        docker=world.truth.told,
+        leftovers=left,
+        finished=not waiting,
     )
 
 
@@ -92,8 +83,12 @@ class _History:
         self.events = [(decode(one.record.payload), one.at) for one in stored]
         prefix = f"gp-{pipeline_id}."
         self.changes: list[Change] = [
-            one for one in world.daemon.changes if one.subject == pipeline_id or one.subject.startswith(prefix)
+            one for one in world.truth.changes if one.subject == pipeline_id or one.subject.startswith(prefix)
         ]
+
+    def state_at(self, at: float) -> PipelineState:
+        """What was known then."""
+        return fold((event for event, stored in self.events if stored <= at), PipelineState(id=self.id))
 
 
 # --- owners ----------------------------------------------------------------------------------------------
@@ -136,11 +131,28 @@ def _fenced_is_quiet(world: World, history: _History) -> Findings:
     for (owner, _), (_, replaced) in pairwise(claims):
         again = next((at for other, at in claims if other == owner and at > replaced), float("inf"))
         for change in history.changes:
-            if change.instance == owner and replaced + window < change.at < min(end, again):
+            late = replaced + window < change.at < min(end, again)
+            if change.instance == owner and late and not change.orphan:
                 yield f"{change.operation} {change.subject} at {change.at:.3f} by {owner}, replaced at {replaced:.3f}"
 
 
-# --- the daemon ------------------------------------------------------------------------------------------
+def _not_lost_too_early(world: World, history: _History) -> Findings:
+    """A pipeline that has begun goes to another daemon only when nobody was seen on its own for ``node_lost_after``."""
+    state = PipelineState(id=history.id)
+    homes = {life.instance: engine.daemon.id for engine in world.engines for life in engine.lives}
+    for event, at in history.events:
+        data = event.data
+        began = any(step.attempt for step in state.steps.values())
+        if isinstance(data, PipelineResumed) and began and data.docker != state.docker:
+            late = ON_ITS_WAY if world.was_rough(at) else world.timing.ack_wait / 10 + SLACK
+            for instance in (one for one, home in homes.items() if home == state.docker):
+                for put in world.bucket.puts[f"engine.{instance}"]:
+                    if at - world.timing.node_lost_after < put < at - late:
+                        yield f"taken to {data.docker} at {at:.3f}, and {instance} said at {put:.3f} that it lives"
+        state = fold([event], state)
+
+
+# --- the daemons -----------------------------------------------------------------------------------------
 
 
 def _intent_first(world: World, history: _History) -> Findings:
@@ -151,6 +163,42 @@ def _intent_first(world: World, history: _History) -> Findings:
             yield f"{change.operation} {change.subject} at {change.at:.3f} without intent"
 
 
+def _orphans_only(_: World, history: _History) -> Findings:
+    """The reconciler removes nothing that somebody wants: no open attempt, no service that should run there."""
+    for change in history.changes:
+        if not change.orphan or change.operation != "remove":
+            continue
+        state = history.state_at(change.at)
+        name = parse_container(change.subject)
+        step = state.steps.get(name.step) if name is not None else None
+        if step is None or name is None or name.attempt != step.attempt or step.docker != change.docker:
+            continue
+        if change.subject in {one.container_name for one in state.left_behind if one.docker == change.docker}:
+            continue
+        if step.phase in {"scheduled", "running", "stopping"} or name.step in state.live_services():
+            yield f"{change.subject} was removed at {change.at:.3f}; its step is {step.phase}"
+
+
+def _left_behind_is_gone(world: World, history: _History) -> Findings:
+    """On a node that is there nothing is left of a pipeline that is over, but the services that should run on it."""
+    state = world.state(history.id)
+    for daemon in world.daemons:
+        if not state.terminal or daemon.id in world.lost:
+            continue
+        away = {one.container_name for one in state.left_behind if one.docker == daemon.id}
+        services = {
+            state.steps[one].container_name for one in state.live_services() if state.steps[one].docker == daemon.id
+        } - away
+        for name, machine in daemon.containers.items():
+            if machine.labels.get(PIPELINE) == history.id and name not in services:
+                yield f"{name} is left on {daemon.id}"
+        things = {"network": {} if services else daemon.networks, "volume": daemon.volumes}
+        for kind, all_of_them in things.items():
+            for name, thing in all_of_them.items():
+                if thing.labels.get(PIPELINE) == history.id:
+                    yield f"{kind} {name} is left on {daemon.id}"
+
+
 def _as_it_was(world: World, history: _History) -> Findings:
     """What is recorded of a container is what the daemon knows of it."""
     scheduled: dict[str, str] = {}
@@ -159,13 +207,13 @@ def _as_it_was(world: World, history: _History) -> Findings:
         if isinstance(data, StepScheduled):
             scheduled[data.step] = data.container_name
         if isinstance(data, StepStarted):
-            machine = world.daemon.ever.get(scheduled[data.step])
+            machine = world.truth.ever.get(scheduled[data.step])
             if machine is None or machine.started is None:
                 yield f"{scheduled[data.step]} is said to run and never did"
             elif machine.id != data.container_id:
                 yield f"{scheduled[data.step]} is another container than {data.container_id[-4:]}"
         if isinstance(data, StepCompleted | StepFailed) and data.exit_code is not None:
-            machine = world.daemon.ever.get(scheduled[data.step])
+            machine = world.truth.ever.get(scheduled[data.step])
             known = machine.exit_code if machine is not None else None
             if data.exit_code != known and not (machine is not None and machine.restarted):
                 yield f"{scheduled[data.step]} ended with {known}, recorded is {data.exit_code}"
@@ -183,7 +231,7 @@ def _logs_are_true(world: World, history: _History) -> Findings:
             of[event.data.step, event.data.attempt].append(event)
     for (step, attempt), records in of.items():
         container = f"gp-{history.id}.{step}.{attempt}"
-        machine = world.daemon.ever.get(container)
+        machine = world.truth.ever.get(container)
         data = [one.data for one in records]
         closed = any(isinstance(one, LogClosed) for one in data)
         lossy = any(isinstance(one, LogGap | LogTruncated) for one in data)
@@ -206,4 +254,13 @@ def _told(chunks: list[StepLog], stream: str) -> bytes:
     return text
 
 
-_RULES = (_nothing_taken, _fenced_is_quiet, _intent_first, _as_it_was, _logs_are_true)
+_RULES = (
+    _nothing_taken,
+    _fenced_is_quiet,
+    _not_lost_too_early,
+    _intent_first,
+    _orphans_only,
+    _left_behind_is_gone,
+    _as_it_was,
+    _logs_are_true,
+)

@@ -1,4 +1,4 @@
-"""The way between an engine and its Docker daemon, and what the world remembers of both.
+"""The way between an engine and its Docker daemon, and what the world remembers of all of them.
 
 A call that changes something is carried out by the daemon whether or not its caller still lives or
 waits. Its request or its reply may get lost, it may be refused, and a daemon that hangs does later
@@ -8,10 +8,12 @@ what it was asked to do meanwhile.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon
+from gamepipeline_engine.clock import Clock
+from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon, FakeImage
 from gamepipeline_engine.containers.fake.machine import Machine
 from gamepipeline_engine.containers.port import (
     ContainerConfig,
@@ -34,6 +36,9 @@ T = TypeVar("T")
 LIMIT = 60.0
 """Seconds that a short call may take."""
 
+ID_SPACE = 1_000_000
+"""Containers of one daemon have ids of their own among those of all."""
+
 REFUSALS = {
     "create": ("container_create", "no_space"),
     "start": ("container_start", "device_unavailable", "port_conflict", "no_space"),
@@ -43,12 +48,28 @@ REFUSALS = {
 
 
 class Change(NamedTuple):
-    """A call that changes something: when it left its process, and which of its lives that was."""
+    """A call that changes something: when it left its process, which of its lives that was, and for which daemon.
+
+    ``orphan``: the process's reconciler asked, not a pipeline's runner.
+    """
 
     at: float
     instance: str
     operation: str
     subject: str
+    docker: str
+    orphan: bool
+
+
+class Truth:
+    """What happened on all daemons of a world, in one order."""
+
+    def __init__(self) -> None:
+        self.ever: dict[str, Machine] = {}
+        """Every container that there was, by its name: the last one of that name."""
+        self.changes: list[Change] = []
+        self.told: list[DockerEvent] = []
+        """The daemons' own events."""
 
 
 class Mood:
@@ -68,39 +89,40 @@ class Mood:
 
 
 class Daemon(FakeDaemon):
-    """A fake daemon that remembers every container it ever had, and who asked it for what."""
+    """The fake daemon ``number`` of a world, with moods."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, number: int, clock: Clock, truth: Truth, registry: Mapping[str, FakeImage]) -> None:
+        super().__init__(clock, registry=registry, identity=f"DAEMON:{number}")
         self.mood = Mood()
-        self.ever: dict[str, Machine] = {}
-        self.changes: list[Change] = []
-        self.told: list[DockerEvent] = []
-        """The daemon's own events."""
+        self.truth = truth
+        self._ids = itertools.count(number * ID_SPACE + 1)
 
     def add(self, name: str, body: Mapping[str, Any], env: Mapping[str, str]) -> Machine:
         """As the fake's."""
         made = super().add(name, body, env)
-        self.ever[name] = made
+        self.truth.ever[name] = made
         return made
 
     def run(self, machine: Machine) -> str | None:
         """As the fake's."""
         cause = super().run(machine)
         if cause is None:
-            self.told.append(DockerEvent(action="start", container=machine.name))
+            self.truth.told.append(DockerEvent(action="start", container=machine.name))
         return cause
 
 
 class Containers:
-    """One process's connection to ``daemon``."""
+    """One process's connection to ``daemon``. ``orphans``: it is the reconciler's."""
 
-    def __init__(self, loop: SeededLoop, process: Process, realm: str, daemon: Daemon, chance: Chance) -> None:
+    def __init__(
+        self, loop: SeededLoop, process: Process, realm: str, daemon: Daemon, chance: Chance, *, orphans: bool = False
+    ) -> None:
         self._inner = FakeContainers(realm, daemon)
         self.machine = daemon
         self._loop = loop
         self._process = process
         self._chance = chance
+        self._orphans = orphans
 
     # --- calls that change something ---------------------------------------------------------
 
@@ -134,7 +156,8 @@ class Containers:
         self, operation: str, subject: str, carry_out: Callable[[], Coroutine[Any, Any, T]], limit: float = LIMIT
     ) -> T:
         """Send it; the daemon does it in its own time."""
-        self.machine.changes.append(Change(self._loop.time(), self._process.name, operation, subject))
+        change = Change(self._loop.time(), self._process.name, operation, subject, self.machine.id, self._orphans)
+        self.machine.truth.changes.append(change)
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._loop.do_outside(self._serve(operation, subject, carry_out, answer))
         try:

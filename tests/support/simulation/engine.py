@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from gamepipeline_engine.commands.queue_port import QueueUnavailable
 from gamepipeline_engine.config import Config, NodeConfig, TimingConfig
 from gamepipeline_engine.presence import Record
 from gamepipeline_engine.presence_memory import MemoryPresence
+from gamepipeline_engine.reconcile import Reconciler
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.supervision import Evicted, Supervisor
 from gamepipeline_engine.variables import NodeVariables
@@ -24,7 +26,7 @@ from tests.support.simulation.docker import Containers, Daemon
 from tests.support.simulation.loop import Process, SeededLoop
 from tests.support.simulation.network import Link, Weather
 from tests.support.simulation.queue import Bucket, PresenceClient, Queue
-from tests.support.simulation.streams import EVENTS, LOGS, Client, Journal, LogStore, Stream
+from tests.support.simulation.streams import EVENTS, LOGS, Client, Identity, Journal, LogStore, Stream
 
 REALM = "01JDREALM00000000000000000"
 START = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
@@ -118,11 +120,13 @@ class Engine:
         self.lives.append(Life(instance, around.loop.time()))
         self.process = Process(instance)
         self.link = Link(around.loop, around.chances.stream(f"link/{place}"), around.weather)
-        self.supervisor = self._assemble(place, self.process, self.link, lambda: ids.new_id(self.clock.now()))
+        host = self._host(place, self.process, self.link, lambda: ids.new_id(self.clock.now()))
+        self.supervisor = self._supervisor(place, host, self.link)
+        reconciler = self._reconciler(place, host, self.process, self.link)
         supervisor, process = self.supervisor, self.process
         self.link.on_break = lambda: around.loop.soon_inside(process, supervisor.connection_broke)
         around.note(self.node, f"starts as {instance}")
-        self._serving = around.loop.begin(process, self._serve(process, supervisor))
+        self._serving = around.loop.begin(process, self._serve(process, supervisor, reconciler))
 
     def crash(self) -> None:
         """SIGKILL."""
@@ -175,9 +179,12 @@ class Engine:
 
     # --- its inside --------------------------------------------------------------------------------
 
-    async def _serve(self, process: Process, supervisor: Supervisor) -> None:
+    async def _serve(self, process: Process, supervisor: Supervisor, reconciler: Reconciler) -> None:
+        """As the product's ``Life``."""
         try:
-            await supervisor.serve(lambda: self.around.note(self.node, "serves"))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(supervisor.serve(lambda: self.around.note(self.node, "serves")))
+                group.create_task(reconciler.serve())
         except BaseExceptionGroup as exc:
             self._failed(process, _first(exc))
         except Exception as exc:  # noqa: BLE001 - whatever ended the process is what the run is about
@@ -210,37 +217,47 @@ class Engine:
             self.link.close()
         self.around.loop.kill(process)
 
-    def _assemble(self, place: str, process: Process, link: Link, new_id: Callable[[], str]) -> Supervisor:
+    def _host(self, place: str, process: Process, link: Link, new_id: Callable[[], str]) -> Host:
         around = self.around
-        loop, chances, subjects = around.loop, around.chances, around.subjects
         client = Client(link, {EVENTS: around.events, LOGS: around.logs})
-        pools = ("default", self.node)
         config = Config(node=NodeConfig(name=self.node, capacity=self.capacity), timing=around.timing)
-        host = Host(
+        chance = around.chances.stream(f"docker/{place}")
+        return Host(
             realm=REALM,
             node=self.node,
             instance=process.name,
             docker=self.daemon.id,
             config=config,
-            journal=Journal(client, link, around.events, subjects),
-            logs=LogStore(client, link, around.logs, subjects),
-            containers=Containers(loop, process, REALM, self.daemon, chances.stream(f"docker/{place}")),
+            journal=Journal(client, link, around.events, around.subjects),
+            logs=LogStore(client, link, around.logs, around.subjects),
+            containers=Containers(around.loop, process, REALM, self.daemon, chance),
             clock=self.clock,
             prober=FakeProber(self.daemon),
             new_id=new_id,
             variables=NodeVariables([]),
             policy=config.policy,
         )
-        record = Record(instance=process.name, node=self.node, docker=self.daemon.id, pools=pools, daemon=True)
+
+    def _supervisor(self, place: str, host: Host, link: Link) -> Supervisor:
+        around = self.around
+        pools = ("default", self.node)
+        record = Record(instance=host.instance, node=self.node, docker=self.daemon.id, pools=pools, daemon=True)
         return Supervisor(
             host,
-            queue=Queue(loop, link, around.commands, chances.stream(f"queue/{place}")),
+            queue=Queue(around.loop, link, around.commands, around.chances.stream(f"queue/{place}")),
             presence=MemoryPresence(PresenceClient(around.bucket, link), record),
-            subjects=subjects,
+            subjects=around.subjects,
             pools=pools,
             capacity=self.capacity,
             reject=self._reject,
         )
+
+    def _reconciler(self, place: str, host: Host, process: Process, link: Link) -> Reconciler:
+        """With a connection to Docker of its own, so that its doings can be told from the runners'."""
+        around = self.around
+        chance = around.chances.stream(f"reconciler/{place}")
+        containers = Containers(around.loop, process, REALM, self.daemon, chance, orphans=True)
+        return Reconciler(replace(host, containers=containers), Identity(link, around.events, REALM))
 
     async def _reject(self, command: str, rejected: Event) -> None:
         self.around.note(self.node, f"rejects {command}: {rejected.data}")

@@ -58,6 +58,7 @@ def make(pipeline_id: str, chance: Chance) -> Made:
     document["timeout"] = chance.choice(["20s", "60s", "5m", "24h", "24h"])
     document["max_parallel"] = chance.randint(1, 4)
     document["fail_fast"] = chance.happens(0.3)
+    document["on_node_lost"] = chance.choice(["fail", "fail", "wait", "restart", "restart"])
     return Made(pipeline_id, document, scripts)
 
 

@@ -82,7 +82,7 @@ def _fingerprint(world: World) -> str:
         for stored in stream.records:
             found.update(f"{stored.at:.9f} {stored.record.subject}\n".encode())
             found.update(stored.record.payload)
-    for change in world.daemon.changes:
+    for change in world.truth.changes:
         found.update(repr(change).encode())
     return found.hexdigest()
 

@@ -20,6 +20,7 @@ from gamepipeline_engine.journal.jetstream import JetStreamJournal
 from gamepipeline_engine.journal.logs import JetStreamLogStore
 from gamepipeline_engine.journal.port import JournalUnavailable, Recorded
 from gamepipeline_engine.journal.publish import MESSAGE_ID, SEQUENCE, SEQUENCE_FILTER
+from gamepipeline_engine.reconcile import Position
 from gamepipeline_events import Subjects
 from tests.support.simulation.network import Link
 
@@ -179,6 +180,23 @@ class LogStore(JetStreamLogStore):
         """As the port says."""
         for record in await read_all(self._link, lambda: self._stored.after(pipeline_id, after, step_id)):
             yield record
+
+
+class Identity:
+    """Says whose stream ``stream`` is; the server answers, mostly."""
+
+    def __init__(self, link: Link, stream: Stream, realm: str) -> None:
+        self._link = link
+        self._stream = stream
+        self._realm = realm
+
+    async def position(self) -> Position:
+        """See StreamIdentity."""
+        try:
+            last = await self._link.call(lambda: len(self._stream.records), 5.0)
+        except nats.errors.Error as exc:
+            raise JournalUnavailable(str(exc) or type(exc).__name__) from exc
+        return Position(self._realm, last)
 
 
 async def read_all(link: Link, ask: Callable[[], list[Recorded]]) -> list[Recorded]:
