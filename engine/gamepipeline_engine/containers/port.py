@@ -25,7 +25,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from gamepipeline_events import Endpoint
+from gamepipeline_events import Endpoint, Usage
 
 ContainerState = Literal["created", "running", "paused", "exited", "removing", "dead"]
 
@@ -230,6 +230,14 @@ class Containers(Protocol):
 
         Asked over a new connection: a daemon that is shutting down raises DaemonUnreachable, so
         that what it does to its containers on its way out is never taken for somebody's doing.
+        """
+        ...
+
+    async def usage(self, name: str) -> Usage | None:
+        """What a container that runs has used since its start; None for one that does not run or is gone.
+
+        Nobody can tell once it has ended. ``max_memory`` counts what the kernel charges to it, page cache
+        included: the peak where the kernel keeps one (cgroup v1), else what it is now.
         """
         ...
 

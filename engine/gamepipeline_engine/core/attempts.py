@@ -82,10 +82,10 @@ def on_service_answered(state: PipelineState, observed: ServiceAnswered, now: da
         return None
     if step.service.phase == "starting":
         return ServiceReady(step=step.id, container_id=observed.container_id, endpoints=list(observed.endpoints))
-    return service_complete(step, now)
+    return service_complete(step, now, observed.usage)
 
 
-def service_complete(step: StepState, now: datetime) -> EventData | None:
+def service_complete(step: StepState, now: datetime, usage: Usage | None = None) -> EventData | None:
     """A running service step whose service is ready (or already gone again) is complete."""
     if step.phase != "running" or step.service is None or step.service.phase == "starting":
         return None
@@ -95,7 +95,7 @@ def service_complete(step: StepState, now: datetime) -> EventData | None:
         exit_code=None,
         duration=seconds_between(step.started_at or timestamp(now), step.service.ready_at or timestamp(now)),
         outputs={},
-        usage=Usage(),
+        usage=usage or Usage(),
     )
 
 
@@ -120,7 +120,7 @@ def on_container_exited(state: PipelineState, observed: ContainerExited, now: da
     if step.phase == "stopping" and not _exited_before_request(step, observed):
         return _stopped_as_asked(state, step, observed, now)
     if step.service is not None and step.service.phase != "starting":
-        return service_complete(step, now)  # it was ready; its exit is the service's own story
+        return service_complete(step, now, observed.usage)  # it was ready; its exit is the service's own story
     if observed.exit_code == 0 and step.service is None and not observed.killed:
         return StepCompleted(
             step=step.id,

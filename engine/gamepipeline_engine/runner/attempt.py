@@ -15,6 +15,7 @@ from gamepipeline_engine.core.actions import EndAttempt, RunAttempt
 from gamepipeline_engine.core.inputs import AttemptStopped, ContainerStarted
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_engine.runner.preparing import Refused, create, report_refusal
 from gamepipeline_engine.runner.readiness import report_when_ready
 from gamepipeline_engine.runner.result import report_lost, take_result
@@ -42,13 +43,16 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
     )
     await desk.report(started)
     pump = desk.open_pump()
+    meter = Meter(desk.host.containers, desk.host.clock, desk.container)
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
-        ready = group.create_task(report_when_ready(desk, view, pump))
+        sampler = group.create_task(meter.run())
+        ready = group.create_task(report_when_ready(desk, view, pump, meter))
         final = await _until_exit(desk)
         ready.cancel()
+        sampler.cancel()
         follower.cancel()  # the daemon may keep the stream open; finish() reads what is left
-    await take_result(desk, pump, final)
+    await take_result(desk, pump, final, meter.used)
 
 
 async def end_attempt(action: EndAttempt, desk: Desk) -> None:
@@ -63,13 +67,15 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
             await desk.change(lambda: containers.remove(desk.container))
         await desk.report(AttemptStopped(step=action.step, attempt=action.attempt))
         return
+    meter = Meter(containers, desk.host.clock, desk.container)
+    await meter.sample()
     pump = desk.open_pump()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
         # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
         final = await desk.begin(lambda: containers.stop(desk.container, grace(desk)))
         follower.cancel()
-    await take_result(desk, pump, final)
+    await take_result(desk, pump, final, meter.used)
 
 
 def grace(desk: Desk) -> float:

@@ -10,6 +10,7 @@ from gamepipeline_engine.containers.port import ContainerView, DaemonError, Daem
 from gamepipeline_engine.core.inputs import ProbesExhausted, ServiceAnswered
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_events.spec.patterns import Pattern
 from gamepipeline_events.spec.resolved import Readiness
 from gamepipeline_events.times import moment
@@ -18,7 +19,7 @@ PROBE_LIMIT = 5.0
 """Seconds one probe may take."""
 
 
-async def report_when_ready(desk: Desk, view: ContainerView, pump: LogPump) -> None:
+async def report_when_ready(desk: Desk, view: ContainerView, pump: LogPump, meter: Meter) -> None:
     """Ask until the answer is yes; nothing for a step that is no service. Its timeout is the engine's clock."""
     ready = desk.spec.ready
     if ready is None:
@@ -34,8 +35,15 @@ async def report_when_ready(desk: Desk, view: ContainerView, pump: LogPump) -> N
             await desk.report(ProbesExhausted(step=desk.step, attempt=desk.attempt))
             return
         await desk.host.clock.sleep(ready.interval)
+    await meter.sample()
     await desk.report(
-        ServiceAnswered(step=desk.step, attempt=desk.attempt, container_id=view.id, endpoints=current.endpoints)
+        ServiceAnswered(
+            step=desk.step,
+            attempt=desk.attempt,
+            container_id=view.id,
+            endpoints=current.endpoints,
+            usage=meter.used,
+        )
     )
 
 

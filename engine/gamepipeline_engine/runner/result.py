@@ -13,13 +13,13 @@ from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
 from gamepipeline_engine.runner.ending import how_it_ended
 from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
-from gamepipeline_events import LogTruncated
+from gamepipeline_events import LogTruncated, Usage
 
 PROMPTLY = 5.0
 """Seconds within which a daemon that is well answers a question."""
 
 
-async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) -> None:
+async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None, used: Usage) -> None:
     """Log to its end first, then the exit on record, then the container goes."""
     if final is None:
         await report_lost(desk)
@@ -42,6 +42,7 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None) ->
             finished_at=final.finished_at,
             log_tail=tuple(pump.tail),
             outputs=outputs,
+            usage=used,
         )
     )
     failpoint("before_remove")

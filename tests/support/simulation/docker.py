@@ -27,6 +27,7 @@ from gamepipeline_engine.containers.port import (
     LogFrame,
     PullProgress,
 )
+from gamepipeline_events import Usage
 from gamepipeline_projections.audit import DockerEvent
 from tests.support.simulation.chance import Chance
 from tests.support.simulation.loop import Process, SeededLoop
@@ -250,6 +251,11 @@ class Containers:
         """See the port."""
         await self._ask("read_file", name)
         return await self._inner.read_file(name, path, limit)
+
+    async def usage(self, name: str) -> Usage | None:
+        """See the port."""
+        await self._ask("usage", name)
+        return await self._inner.usage(name)
 
     async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
         """See the port."""

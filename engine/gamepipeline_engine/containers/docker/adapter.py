@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from gamepipeline_engine.containers.classify import cause_of_start
-from gamepipeline_engine.containers.docker import archive, execs, history, logs
+from gamepipeline_engine.containers.docker import archive, execs, history, logs, stats
 from gamepipeline_engine.containers.docker.client import DockerClient
 from gamepipeline_engine.containers.docker.images import DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
@@ -37,12 +37,16 @@ from gamepipeline_engine.containers.port import (
 )
 from gamepipeline_engine.containers.resume import Resume
 from gamepipeline_engine.containers.subnets import DEFAULT, parse_range
+from gamepipeline_events import Usage
 
 _REMOVAL = 60.0
 _STOP_MARGIN = 60.0
 _CREATE_TRIES = 5
 _SETTLE = 5.0
 """Seconds in which a start whose reply was lost may still show, before the daemon is asked again."""
+
+_SAMPLES = 4
+"""Samples of usage at once: they must not keep the short calls waiting."""
 
 _ALIVE = frozenset({"running", "paused"})
 
@@ -60,6 +64,7 @@ class DockerContainers:
         self._client = DockerClient(host)
         self._images = DockerImages(self._client)
         self._workspace = DockerWorkspace(self._client, realm, parse_range(subnets))
+        self._sampling = asyncio.Semaphore(_SAMPLES)
         self._unanswered: set[str] = set()
         """Ids of containers whose start was asked for and not answered."""
 
@@ -210,6 +215,11 @@ class DockerContainers:
         """See the port."""
         found = await self._show("history", name)
         return None if found is None else await history.read(self._client, found)
+
+    async def usage(self, name: str) -> Usage | None:
+        """See the port."""
+        async with self._sampling:
+            return await stats.read(self._client, name)
 
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""

@@ -32,6 +32,7 @@ from gamepipeline_engine.containers.port import (
     LogFrame,
     PullProgress,
 )
+from gamepipeline_events import Usage
 from gamepipeline_events.times import timestamp
 
 _Kind = Literal["container", "network", "volume"]
@@ -144,6 +145,12 @@ class FakeContainers:
             known, whole = self.daemon.remembers(found.finished), self.daemon.remembers(found.started)
             killed, restarted = known and found.signalled, known and found.restarted
             return History(known=known, whole=whole, killed=killed, restarted=restarted)
+
+    async def usage(self, name: str) -> Usage | None:
+        """See the port."""
+        async with self._call("usage", name):
+            found = self.daemon.containers.get(name)
+            return found.usage(self.daemon.clock.now()) if found is not None else None
 
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""

@@ -17,12 +17,13 @@ from gamepipeline_engine.containers.fake.process import (
 from gamepipeline_engine.containers.fake.script import REFUSALS, FakeScript, Stream, missing_command
 from gamepipeline_engine.containers.frames import daemon_time
 from gamepipeline_engine.containers.port import ContainerState, ContainerView, LogFrame
-from gamepipeline_events import Endpoint
+from gamepipeline_events import Endpoint, Usage
 from gamepipeline_events.times import timestamp
 
 CHUNK = 16 * 1024
 _RESTART_DELAY = 0.1
 _EXEC_MISSING = 127
+_MEGABYTE = 2**20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Files = MutableMapping[str, bytes]
@@ -276,6 +277,14 @@ class Machine:
         while inner.wake is not None:
             inner.step()
         return inner.exit_code or 0, (inner.time - now).total_seconds()
+
+    def usage(self, now: datetime) -> Usage | None:
+        """What it has used so far, if it runs. As with cgroup v2, its memory is what it is now."""
+        if self.state not in {"running", "paused"} or self.restarting:
+            return None
+        script = self.script or FakeScript()
+        memory = [size for after, size in ((0.0, _MEGABYTE), *script.memory) if after <= self._age(now)]
+        return Usage(cpu_seconds=script.cpus * self._age(now), max_memory=memory[-1])
 
     def _age(self, now: datetime) -> float:
         return (now - self.started).total_seconds() if self.started else -1.0

@@ -34,6 +34,10 @@ class FakeScript(msgspec.Struct, frozen=True, kw_only=True):
     ignores_term: bool = False
     term_exit: int | None = None
     """Exit code of a container that handles TERM; None: the signal ends it (143)."""
+    cpus: float = 0.0
+    """CPUs it keeps busy while it runs."""
+    memory: tuple[tuple[float, int], ...] = ()
+    """(seconds from the start, bytes from then on); without any, a megabyte."""
     ready_after: float | None = None
     """``execute`` succeeds, and health is healthy, from then on; None: at once."""
     health: tuple[tuple[float, str], ...] = ()
