@@ -34,6 +34,9 @@ FETCH_WITHIN = 5.0
 SWEEP_EVERY = 10.0
 """Seconds between two looks at the daemon for containers nobody looks after."""
 
+OTHER_POOLS_EVERY = 6
+"""Sweeps between two looks at the commands of pools that are served elsewhere; the first sweep is one."""
+
 POISON_PAUSE = 30.0
 """Seconds after which a command that failed in a way nobody foresaw is tried again."""
 
@@ -83,6 +86,7 @@ class Supervisor:
         self._starting = 0
         self._quiet_fetches = 0
         self._quiet_sweeps = 0
+        self._sweeps_done = 0
         self._stopping = False
 
     def connection_broke(self) -> None:
@@ -283,10 +287,11 @@ class Supervisor:
             await self._sweep(group)
 
     async def _sweep(self, group: asyncio.TaskGroup) -> None:
-        """Find the pipelines nobody looks after: by their containers here, and by commands nobody can fetch."""
+        """Find the pipelines nobody looks after: by their containers here, and by commands nobody may fetch."""
         try:
             found = [one.labels.get(PIPELINE, "") for one in await self._host.containers.leftovers()]
-            found += [one.pipeline_id for one in await self._queue.waiting() if is_private(one.pool or "")]
+            found += [one.pipeline_id for one in await self._queue.waiting() if self._looks_at(one.pool or "")]
+            self._sweeps_done += 1
             settled = True
             for pipeline_id in dict.fromkeys(found):
                 if is_id(pipeline_id) and pipeline_id not in self._runs:
@@ -296,6 +301,14 @@ class Supervisor:
             return
         if settled:
             self._quiet_sweeps += 1
+
+    def _looks_at(self, pool: str) -> bool:
+        """Whether the commands of a pool are looked at now.
+
+        Who serves a pool is given its commands anyway. A pipeline of another public pool, of which
+        nothing is left on the daemon it is bound to, is rare: it can wait.
+        """
+        return is_private(pool) or (pool not in self._pools and self._sweeps_done % OTHER_POOLS_EVERY == 0)
 
     async def _look_after(self, pipeline_id: str, group: asyncio.TaskGroup) -> bool:
         """Take a pipeline up if it needs somebody. False: it needs somebody soon, but another process has it still."""

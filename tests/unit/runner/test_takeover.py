@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.core.inputs import Claim
 from gamepipeline_engine.journal.faults import Ghost
 from gamepipeline_engine.journal.port import NotStored
 from gamepipeline_engine.runner import Fenced, Runner, Writer
-from gamepipeline_events import CommandRejected, Event, LogClosed, StepLog, decode, encode
+from gamepipeline_events import CommandRejected, Event, Execute, LogClosed, StepLog, decode, encode
+from gamepipeline_events.subjects import CommandSubject
 from gamepipeline_projections import PipelineStatus
 from tests.support.engine_on_fakes import EngineOnFakes, FakeWorld, names
 from tests.support.histories import pipeline, service, step
@@ -298,5 +300,25 @@ def test_an_append_that_is_refused_for_good_does_not_orphan_the_pipeline() -> No
         async with engine.serving():
             assert (await engine.run(pipeline(does("a", "sleep 5")))).status == "completed"
             assert engine.world.daemon.starts == {"gp-p1.a.1": 1}
+
+    simulate(main())
+
+
+def test_a_pipeline_of_another_pool_that_has_nothing_on_the_daemon() -> None:
+    """Begun, let go before it had a container, and its pool served by nobody any more: its daemon's engine goes on."""
+
+    async def main() -> None:
+        world = FakeWorld()
+        first = EngineOnFakes(world, node="one")
+        async with first.serving():
+            world.daemon.faults.lose_request("prepare", 1000)
+            command = Execute(id=new_id(), pipeline=pipeline(does("a", "echo a")), args={}, submitted_by="cli:test")
+            await first.queue.publish(CommandSubject("execute", "p1", "one"), command)
+            await first.until("p1", "StepScheduled")
+        assert await first.containers.leftovers() == []
+        world.daemon.faults.forget()
+        second = EngineOnFakes(world, node="two")
+        async with second.serving():
+            assert (await second.wait()).status == "completed"
 
     simulate(main())

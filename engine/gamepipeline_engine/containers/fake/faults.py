@@ -37,6 +37,11 @@ class Faults:
         """The next calls have no effect, and their callers get DaemonUnreachable."""
         self._unheard[operation] += times
 
+    def forget(self) -> None:
+        """Calls that were to be lost are not."""
+        self._lost.clear()
+        self._unheard.clear()
+
     def refuse(self, operation: str, cause: str, message: str = "refused", status: int = 500) -> None:
         """The next call is refused with this cause."""
         self._refused[operation].append(DaemonError(operation, "", status, message, cause))
