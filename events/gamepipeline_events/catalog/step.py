@@ -13,7 +13,7 @@ StopCause = Literal["step_timeout", "ready_timeout", "cancel", "pipeline_timeout
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the container used: seconds of CPU and bytes of memory at the peak; null when not known."""
+    """What the container used, as seen while it ran: seconds of CPU, bytes of memory at its peak; null: not seen."""
 
     cpu_seconds: float | None = None
     max_memory: int | None = None
