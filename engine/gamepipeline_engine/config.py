@@ -155,11 +155,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             cpus = limits.cpus.max
         elif cpus is not None and host_cpus:
             cpus = min(cpus, host_cpus)
+        memory = limits.memory.default or limits.memory.max
         return ContainerDefaults(
             pids=limits.pids.default,
-            memory=limits.memory.default or limits.memory.max,
+            memory=None if memory is None else int(memory),  # as JSON has it, not as a file does
             cpus=cpus,
-            log_bytes=limits.log_bytes,
+            log_bytes=int(limits.log_bytes),
         )
 
 
