@@ -43,6 +43,7 @@ def test_a_service_on_a_lost_node_waits_for_that_node() -> None:
             async with other.serving():
                 await lost.crash()
                 assert (await other.wait()).status == "failed"
+                await asyncio.sleep(60.0)
                 async with back.serving():
                     await back.until("p1", "ServiceStopped", "web")
                     while await back.left():  # noqa: ASYNC110 - a daemon says nothing of what it removes
