@@ -10,7 +10,7 @@ Three kinds of record in one bucket, all with the bucket's time to live:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -123,20 +123,27 @@ class KeyValuePresence:
         return await self._list("engine.")
 
     async def _list(self, prefix: str) -> list[Record]:
+        records = []
         try:
             kv = await self._store()
-            keys: Collection[str] = await kv.keys()
-            records = []
-            for key in keys:
-                if key.startswith(prefix):
-                    with contextlib.suppress(KeyNotFoundError):  # it has just expired
-                        record = self._decode((await kv.get(key)).value)
-                        records += [record] if record else []
-        except nats.js.errors.NoKeysError:
-            return []
+            for key in await self._keys(prefix):
+                with contextlib.suppress(KeyNotFoundError):  # it has just expired
+                    record = self._decode((await kv.get(key)).value)
+                    records += [record] if record else []
         except _FAULTS as exc:  # a list with a hole in it would make somebody absent
             raise PresenceUnknown(str(exc) or type(exc).__name__) from exc
         return records
+
+    async def _keys(self, prefix: str) -> list[str]:
+        """Keys that begin with ``prefix``, of deleted records too.
+
+        Not by ``kv.keys()``: it leaves a consumer on the server for five minutes, each time, until the server
+        refuses any more.
+        """
+        root = f"$KV.{self._bucket}."
+        js = self._nc.jetstream(timeout=3.0)
+        info = await js.stream_info(f"KV_{self._bucket}", subjects_filter=f"{root}{prefix}>")
+        return [subject.removeprefix(root) for subject in info.state.subjects or ()]
 
     async def take_watch(self, pipeline_id: str, gone: Callable[[str], bool]) -> bool:
         """See the port."""

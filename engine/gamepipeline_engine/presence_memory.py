@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from nats.errors import TimeoutError as NoAnswer
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from gamepipeline_engine.presence import KeyValuePresence, Record
@@ -114,12 +114,9 @@ class MemoryClient:
         return self.bucket.delete(key, last)
 
     async def keys(self) -> list[str]:
-        """All keys. Raises NoKeysError for none."""
+        """See the bucket."""
         await self._reach()
-        found = self.bucket.keys()
-        if not found:
-            raise NoKeysError
-        return found
+        return self.bucket.keys()
 
 
 class MemoryPresence(KeyValuePresence):
@@ -129,3 +126,6 @@ class MemoryPresence(KeyValuePresence):
         super().__init__(None, "memory", record)  # type: ignore[arg-type] # there is no connection
         self.client = client
         self._kv = cast("KeyValue", client)
+
+    async def _keys(self, prefix: str) -> list[str]:
+        return [key for key in await self.client.keys() if key.startswith(prefix)]

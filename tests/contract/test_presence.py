@@ -162,3 +162,19 @@ async def test_a_list_with_a_hole_is_no_answer() -> None:
     await MemoryPresence(MemoryClient(bucket), made()).renew()
     with pytest.raises(PresenceUnknown):
         await MemoryPresence(Deaf(bucket), made("node-2")).present()
+
+
+async def test_looking_who_is_there_leaves_nothing_on_the_server(nats_server: NatsServer) -> None:
+    """Each look of each engine would else count towards what the server lets one have."""
+    client = await connect(nats_server.url, name="test")
+    try:
+        name = f"presence_{ULID()}"
+        js = client.jetstream()
+        await js.create_key_value(KeyValueConfig(bucket=name, ttl=TTL))
+        presence = KeyValuePresence(client, name, made())
+        await presence.renew()
+        for _ in range(5):
+            assert len(await presence.present()) == 1
+        assert (await js.stream_info(f"KV_{name}")).state.consumer_count == 0
+    finally:
+        await client.close()

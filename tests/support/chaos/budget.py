@@ -1,6 +1,6 @@
 """How long and how hard, and the seed: all by environment, so that a run can be had again.
 
-GAMEPIPELINE_CHAOS_SECONDS   for all chaos tests, three at a time (150); the storm takes what it is given,
+GAMEPIPELINE_CHAOS_SECONDS   for all chaos tests, three at a time (120); the storm takes what it is given,
                              the others what they need
 GAMEPIPELINE_CHAOS_SEED      of the schedules and workloads; random, and printed, unless given
 GAMEPIPELINE_CHAOS_KILLS     of the storm (at least 15; 1,000 with GAMEPIPELINE_TEST_FULL=1)
@@ -22,7 +22,7 @@ def is_full() -> bool:
 
 def storm_seconds() -> float:
     """Of faults in the storm."""
-    return float(os.environ.get("GAMEPIPELINE_CHAOS_SECONDS", "150")) * _STORM
+    return float(os.environ.get("GAMEPIPELINE_CHAOS_SECONDS", "120")) * _STORM
 
 
 def kills_wanted() -> int:
