@@ -250,6 +250,11 @@ def _silent(name: str) -> ProvisioningFailed:
 def _how_to_mend(name: str, topology: Topology) -> str:
     if name == topology.events:
         return f"set it back with `nats stream edit {name}`, or use another root"
+    if name == f"KV_{topology.nodes}":
+        return (
+            "all engines and runs on one server have one timing.ack_wait: give this one the same (its configuration"
+            f" with --config or GAMEPIPELINE_CONFIG), or `nats stream rm {name}` once all of them have ended"
+        )
     return f"set it back with `nats stream edit {name}`, or remove it with `nats stream rm {name}` when idle"
 
 

@@ -141,11 +141,12 @@ def _take(record: Recorded, session: Session, states: dict[str, PipelineState], 
 async def _latest(session: Session) -> str:
     """The pipeline submitted last: by its first event, or by its command while that is all there is."""
     subjects = session.topology.subjects
-    last = await session.api(session.topology.events).last(subjects.events_of_type("PipelineSubmitted"))
     best = ("", "")
-    if last is not None:
-        event = decode(last.payload)
-        best = (getattr(event.data, "submitted_at", event.time), event.pipeline_id)
+    for name in FIRST_EVENTS:
+        last = await session.api(session.topology.events).last(subjects.events_of_type(name))
+        event = decode(last.payload) if last is not None else None
+        if event is not None and event.seq == 1:
+            best = max(best, (getattr(event.data, "submitted_at", event.time), event.pipeline_id))
     for pipeline_id, state in (await queued_states(session)).items():
         if not await session.events.last_sequence(pipeline_id):
             best = max(best, (_issued(state.command_id), pipeline_id))

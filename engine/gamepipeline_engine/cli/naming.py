@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gamepipeline_engine.cli.offline.file import Job
 
 LONGEST = 64
+_OTHER_ID = "use another --id, or none"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ async def _same_run(session: Session, pipeline_id: str, job: Job) -> bool:
     """Whether the run called so exists and is of ``job``; False when there is none."""
     events = [decode(one.payload, sequence=one.sequence) async for one in session.events.read(pipeline_id)]
     if events:
-        found = fold(events).spec_hash
+        state = fold(events)
+        found = state.spec_hash
+        if not found:  # canceled or rejected before anything of it was known
+            raise CliError(Exit.USAGE, f"{pipeline_id} has ended as {state.phase} before it was submitted", _OTHER_ID)
     else:
         queued = await session.queue.queued(pipeline_id)
         if queued is None:
@@ -78,8 +82,7 @@ async def _same_run(session: Session, pipeline_id: str, job: Job) -> bool:
         command = queued.execute()
         found = spec_hash(command.pipeline, command.args) if command is not None else ""
     if found not in hashes(job):
-        fix = "use another --id, or none"
-        raise CliError(Exit.USAGE, f"{pipeline_id} is another run: its file or its arguments differ", fix)
+        raise CliError(Exit.USAGE, f"{pipeline_id} is another run: its file or its arguments differ", _OTHER_ID)
     return True
 
 

@@ -121,6 +121,7 @@ def test_events_are_the_stored_bytes(cli: Cli) -> None:
 def test_events_of_one_type(cli: Cli) -> None:
     """--type chooses; a type nobody knows is a warning, not an empty answer without a word."""
     (only,) = cli("events", cli.id("reads"), "--type", "StepFailed").out.splitlines()
+    assert cli("events", cli.id("reads"), "--type", "gamepipeline.StepFailed.v1").out.splitlines() == [only]
     assert json.loads(only)["data"]["log_tail"] == ["oops"]
     unknown = cli("events", cli.id("reads"), "--type", "StepFaild")
     assert (unknown.code, unknown.out) == (0, "")

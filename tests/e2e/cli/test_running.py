@@ -362,6 +362,10 @@ def test_cancel_before_the_start(cli: Cli) -> None:
     assert status_of(cli, cli.id("early")) == "canceled"
     assert cli("cancel", cli.id("future"), "--reason", "no", "--tombstone").code == 0
     assert status_of(cli, cli.id("future")) == "canceled"
+    assert cli("status", "@latest", "-o", "json").json["id"] == cli.id("future")
+    late = cli("submit", cli.file(OK), "--id", cli.id("future"))
+    assert late.code == 2
+    assert "ended as canceled before it was submitted" in late.err
 
 
 def test_an_ambiguous_prefix_lists_its_candidates(cli: Cli) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import aclosing
 
 import click
 
 from gamepipeline_engine.cli.options import Settings, nats_option
+
+_NAME = re.compile(r"^gamepipeline\.|\.v[0-9]+$")
+"""What an event's ``type`` has around the name."""
 
 
 @click.command("events")
@@ -22,7 +26,8 @@ def command(pipeline: str | None, types: tuple[str, ...], *, follow: bool) -> No
     """
     from gamepipeline_engine.cli.loop import run_async
 
-    run_async(_events(Settings.current(), pipeline, frozenset(types), follow=follow))
+    names = frozenset(_NAME.sub("", one) for one in types)
+    run_async(_events(Settings.current(), pipeline, names, follow=follow))
 
 
 async def _events(settings: Settings, text: str | None, types: frozenset[str], *, follow: bool) -> None:
