@@ -76,6 +76,15 @@ class Judgement:
         await writer.settle(NodeLost(docker=state.docker or "", node=state.node or "", away=away))
         return spec_of(writer.state).on_node_lost != "wait" and writer.state.phase in ACTIVE
 
+    async def ends_lost(self, writer: Writer) -> bool:
+        """Whether a pipeline whose pool nobody but the lost node serves is ended from here.
+
+        One that is to run again waits for an engine of its pool; the alert is raised in any case.
+        """
+        if not await self.replaces_lost_node(writer):
+            return False
+        return spec_of(writer.state).on_node_lost == "fail" or writer.state.phase != "running"
+
     async def others_stay(self) -> bool:
         """Whether an engine that stays (not a ``run``) is on this daemon to take over what its holder leaves.
 

@@ -329,6 +329,8 @@ class Supervisor:
                 self._adopt(writer, group, watching=True)
                 return True
             return await self._judgement.others_stay()
+        if state.phase in ACTIVE and await self._judgement.ends_lost(writer):
+            self._adopt(writer, group, watching=False)
         return True
 
     def _adopt(self, writer: Writer, group: asyncio.TaskGroup, *, watching: bool) -> None:
