@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,12 @@ from gamepipeline_projections.target import Target, resolve_target
 log = structlog.get_logger(__name__)
 
 _REVIVE_EVERY = 0.5
+
+Learn = Callable[[Iterable[str]], None]
+
+
+def _forget(_passwords: Iterable[str]) -> None:
+    """Nobody masks them."""
 
 
 @dataclass(kw_only=True)
@@ -81,12 +88,17 @@ class Connections:
                     await self.lease.revive()
 
 
-async def open_connections(config: Config, *, nats_url: str | None = None, hooks: Hooks | None = None) -> Connections:
-    """Connect to NATS and Docker and verify both. Raises Unavailable with the cause and the fix."""
+async def open_connections(
+    config: Config, *, nats_url: str | None = None, hooks: Hooks | None = None, learn: Learn = _forget
+) -> Connections:
+    """Connect to NATS and Docker and verify both. Raises Unavailable with the cause and the fix.
+
+    ``learn`` is told every password that is used on the way, now or later.
+    """
     stack = contextlib.AsyncExitStack()
     async with stack:
         try:
-            opened = await _open(config, nats_url, hooks or Hooks(), stack)
+            opened = await _open(config, nats_url, hooks or Hooks(), learn, stack)
         except BrokerError as exc:
             raise Unavailable(f"{exc.problem}: {exc.cause}", exc.fix) from exc
         except DaemonUnreachable as exc:
@@ -95,12 +107,15 @@ async def open_connections(config: Config, *, nats_url: str | None = None, hooks
     return opened
 
 
-async def _open(config: Config, nats_url: str | None, hooks: Hooks, stack: contextlib.AsyncExitStack) -> Connections:
+async def _open(
+    config: Config, nats_url: str | None, hooks: Hooks, learn: Learn, stack: contextlib.AsyncExitStack
+) -> Connections:
     options = {name: getattr(config.nats, name) for name in config.nats.__struct_fields__}
     target: Target | str | None = resolve_target(nats_url, options, os.environ)
     lease: Lease | None = None
     label = "embedded"
     if isinstance(target, Target):
+        learn(target.secrets())
         label = hashlib.sha256(target.label.encode()).hexdigest()[:12]
     else:
         lease = await EmbeddedServer().acquire()
@@ -116,7 +131,7 @@ async def _open(config: Config, nats_url: str | None, hooks: Hooks, stack: conte
     noted = await asyncio.to_thread(checkpoints.load, checkpoint)
     if noted is not None:
         checkpoints.verify(noted, await checkpoints.read_state(js, realm, noted))
-    containers = DockerContainers(realm.id, subnets=config.node.subnets)
+    containers = DockerContainers(realm.id, subnets=config.node.subnets, learn=learn)
     stack.push_async_callback(containers.close)
     daemon = await containers.info()
     return Connections(

@@ -23,8 +23,10 @@ from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.life import LET_GO_WITHIN, Choices, ClientDead, Life
 from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_engine.policy import Policy
+from gamepipeline_engine.redaction import KnownSecrets
+from gamepipeline_engine.redaction.texts import masked
 from gamepipeline_engine.runner import Host, Writer
-from gamepipeline_engine.variables import NodeVariables, node_variables
+from gamepipeline_engine.variables import NodeVariables, node_variables, secret_arguments
 from gamepipeline_events import Event, Execute, GamePipeline, Invalid, PipelineRejected, Problem, decode, encode
 from gamepipeline_events.ids import ID_PATTERN, is_id
 from gamepipeline_events.spec.arguments import bind_arguments
@@ -52,10 +54,11 @@ class GamePipelineEngine:
     ones; ``private``: only these, not the node's own name, and never as the node's daemon (what
     ``run`` does). ``daemon``: whether it is the node's engine, the one that a newer engine of the
     same node name replaces; default: unless private. ``variables``: where envs and secrets come
-    from; default: the configuration.
+    from; default: the configuration. ``known`` masks what the process says; its ``processor`` is for
+    the log of the program around.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each choice
         self,
         config: Config,
         *,
@@ -66,6 +69,7 @@ class GamePipelineEngine:
         daemon: bool | None = None,
         nats_url: str | None = None,
         actor: str | None = None,
+        known: KnownSecrets | None = None,
     ) -> None:
         self.config = config
         self.node = config.node.name
@@ -78,6 +82,7 @@ class GamePipelineEngine:
         self._policy = policy or config.policy
         self._nats_url = nats_url
         self._actor = actor or f"engine:{self.node}"
+        self.known = KnownSecrets() if known is None else known
         self._choices: Choices | None = None
         self._life: Life | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -127,6 +132,7 @@ class GamePipelineEngine:
             nats_url=self._nats_url,
             progress=self._publish_progress,
             reject=self._reject,
+            known=self.known,
         )
         self._life = await Life.begin(self._choices, self.instance)
         try:
@@ -208,13 +214,15 @@ class GamePipelineEngine:
         """
         document, spec = _checked(pipeline)
         given = dict(args or {})
-        _, problems = bind_arguments(spec, given)
+        values, problems = bind_arguments(spec, given)
         if problems:
             raise Invalid(problems)
         pipeline_id = id or spec.id or new_id().lower()
         if not is_id(pipeline_id):
             why = f"{pipeline_id!r:.100} is not a legal id: it must match {ID_PATTERN}"
             raise Invalid([Problem(code="GP105", message=why, path=("id",))])
+        if told := secret_arguments(self.host.values(spec), values):
+            raise Invalid(told)
         wanted = spec_hash(document, given)
         state = await self._state(pipeline_id)
         if state is None:
@@ -310,6 +318,7 @@ class GamePipelineEngine:
     async def _reject(self, command: str, rejected: Event) -> None:
         """A refusal that belongs to no pipeline's history."""
         subject = self.connections.topology.subjects.reject(command)
+        rejected = msgspec.structs.replace(rejected, data=masked(rejected.data, self.known.value))
         with contextlib.suppress(Exception):  # not kept: whoever listens hears it, nobody relies on it
             await self.nats.publish(subject, encode(rejected))
         log.warning("command rejected", **msgspec.structs.asdict(rejected.data))

@@ -25,6 +25,7 @@ from gamepipeline_engine.containers.port import PullProgress
 from gamepipeline_engine.policy import Policy
 from gamepipeline_engine.presence import KeyValuePresence, Record
 from gamepipeline_engine.reconcile import JetStreamIdentity, Reconciler
+from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.runner.probes import NetworkProber
 from gamepipeline_engine.supervision import Supervisor
@@ -59,6 +60,7 @@ class Choices:
     nats_url: str | None
     progress: Callable[[str, str, PullProgress], None]
     reject: Announce
+    known: KnownSecrets
 
 
 class Life:
@@ -92,7 +94,7 @@ class Life:
                 call()
 
         hooks = Hooks(on_disconnect=disconnected)
-        opened = await open_connections(choices.config, nats_url=choices.nats_url, hooks=hooks)
+        opened = await open_connections(choices.config, nats_url=choices.nats_url, hooks=hooks, learn=choices.known.add)
         try:
             forgotten = PRIVATE_POOL_FORGOTTEN if choices.private else None
             await opened.queue.prepare(choices.pools, forgotten_after=forgotten)
@@ -166,6 +168,7 @@ def _host(choices: Choices, opened: Connections, instance: str, former: frozense
         cpus=float(opened.daemon.cpus),
         protected=(str(state_folder(os.environ)),),
         progress=choices.progress,
+        known=choices.known,
     )
 
 

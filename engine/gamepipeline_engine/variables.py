@@ -14,7 +14,9 @@ import dotenv
 import msgspec
 
 from gamepipeline_engine.config import ConfigError, VariablesConfig
+from gamepipeline_engine.redaction import Redactor
 from gamepipeline_events.ids import is_name
+from gamepipeline_events.problems import Problem
 
 MAX_VALUE = 1024 * 1024
 
@@ -77,6 +79,20 @@ def _once(found: Resolved) -> Resolved:
         secrets=found.secrets,
         missing=list(dict.fromkeys(found.missing)),
         refused=list(dict.fromkeys(found.refused)),
+    )
+
+
+def secret_arguments(values: Resolved, args: Mapping[str, str]) -> tuple[Problem, ...]:
+    """A problem for each argument that tells a secret of its pipeline: arguments are public, they are on record.
+
+    Secrets of other pipelines are no reason: a refusal would confirm a guess.
+    """
+    redactor = Redactor(values.secrets.values())
+    hint = "arguments are public: list the variable under 'secrets' and write ${{ secrets.NAME }}"
+    return tuple(
+        Problem(code="GP304", message=f"the value of '{name}' contains a secret", path=("args", name), hint=hint)
+        for name, value in args.items()
+        if redactor.redact_text(value) != value
     )
 
 

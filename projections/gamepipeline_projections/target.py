@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gamepipeline_projections.broker_errors import TargetUnusable
 
@@ -64,6 +64,14 @@ class Target:
     def label(self) -> str:
         """The addresses as they may be shown: without user and password."""
         return ",".join(redact(url) for url in self.urls)
+
+    def secrets(self) -> list[str]:
+        """What must not be shown of it: passwords and tokens, also those in the addresses."""
+        found = [self.access.password, self.access.token]
+        for url in self.urls:
+            parts = urlsplit(url)
+            found.append(parts.password or parts.username)
+        return [unquote(one) for one in found if one]
 
     @property
     def wants_tls(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from gamepipeline_engine.cli.exits import Exit
+from gamepipeline_engine.cli.known import KNOWN
 from gamepipeline_engine.cli.options import Settings, nats_option
 from gamepipeline_engine.cli.output import silence
 
@@ -128,7 +129,7 @@ def _failed(error: BaseException) -> int:
 
 def _say(line: str) -> None:
     if line:
-        click.echo(f"error: {line}", err=True)
+        click.echo(KNOWN.text(f"error: {line}"), err=True)
 
 
 def _broken_pipe() -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gamepipeline_engine.cli.exits import CliError, Exit
+from gamepipeline_engine.cli.known import KNOWN
 
 
 class Kind(NamedTuple):
@@ -96,7 +97,7 @@ def _crash(error: BaseException) -> str:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
-                file.write(f"gamepipeline {' '.join(sys.argv[1:2])}\n{text}")
+                file.write(KNOWN.text(f"gamepipeline {' '.join(sys.argv[1:2])}\n{text}"))
         except OSError:
             continue
         return f"a fault of gamepipeline itself ({what}); please report it with {path}"

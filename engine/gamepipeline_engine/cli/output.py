@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import click
 
+from gamepipeline_engine.cli.known import KNOWN
 from gamepipeline_engine.cli.options import JSON, NDJSON, YAML
 
 
@@ -63,9 +64,9 @@ def _harmless(char: str) -> bool:
 
 
 def note(text: str) -> None:
-    """A line on stderr. A reader that has gone away does not matter."""
+    """A line on stderr, masked. A reader that has gone away does not matter."""
     try:
-        click.echo(text, err=True)
+        click.echo(KNOWN.text(text), err=True)
     except BrokenPipeError:
         silence(sys.stderr)
 

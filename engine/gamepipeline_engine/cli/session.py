@@ -12,6 +12,7 @@ from gamepipeline_engine.broker.embedded import EmbeddedServer
 from gamepipeline_engine.broker.streams import StreamOptions, Topology, provision
 from gamepipeline_engine.cli.configuration import nats_table
 from gamepipeline_engine.cli.exits import CliError, Exit
+from gamepipeline_engine.cli.known import KNOWN
 from gamepipeline_engine.cli.options import Settings
 from gamepipeline_engine.config import load_config
 from gamepipeline_projections.connection import connect
@@ -67,6 +68,7 @@ async def open_session(settings: Settings, *, write: bool = False, create: bool 
     target = resolve_target(settings.nats, nats_table(config), os.environ)
     topology = Topology()
     if target is not None:
+        KNOWN.add(target.secrets())
         async with _connected(target, topology, embedded=False) as session:
             if create:
                 await _look(session, write=write)

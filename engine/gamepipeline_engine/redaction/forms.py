@@ -60,8 +60,18 @@ def _written(secret: str) -> Iterator[bytes]:
         yield _bytes(escaped)
         yield _bytes(escaped.replace("/", "\\/"))
         yield _bytes(json.dumps(escaped, ensure_ascii=ascii_only)[1:-1])
+    yield from _reprs(secret, raw)
     yield raw.replace(b"'", b"'\\''")
     yield raw.replace(b"'", b"'\"'\"'")
+
+
+def _reprs(secret: str, raw: bytes) -> Iterator[bytes]:
+    """As Python shows text and bytes, in an exception say; whether it escapes a quote depends on what is around."""
+    for shown in (repr, ascii):
+        yield _bytes(shown(secret)[1:-1])
+        yield _bytes(shown("'\"" + secret)[4:-1])
+    yield repr(raw)[2:-1].encode()
+    yield repr(b"'\"" + raw)[5:-1].encode()
 
 
 def _lower_escapes(quoted: str) -> str:

@@ -11,6 +11,7 @@ from gamepipeline_engine.commands.queue_port import Delivery
 from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
 from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_engine.runner import Host, Writer
+from gamepipeline_engine.variables import secret_arguments
 from gamepipeline_events import BadInput, Execute, Problem, Subjects
 from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
@@ -28,13 +29,13 @@ def read_execute(payload: bytes) -> Execute:
         raise BadInput("execute command", str(exc)[:300]) from exc
 
 
-def submission(command: Execute, pool: str, sequence: int) -> Submit:
-    """What the command asks for, checked."""
+def submission(command: Execute, pool: str, sequence: int, host: Host) -> Submit:
+    """What the command asks for, checked. An argument that tells a secret must not get into the first event."""
     checked = check(command.pipeline)
     problems = [one for one in checked.problems if one.severity == "error"]
     if checked.pipeline is not None and not problems:
-        _, bad_args = bind_arguments(checked.pipeline, command.args)
-        problems += bad_args
+        values, bad_args = bind_arguments(checked.pipeline, command.args)
+        problems += [*bad_args, *secret_arguments(host.values(checked.pipeline), values)]
     return Submit(
         document=command.pipeline,
         args=command.args,
@@ -63,7 +64,7 @@ class Intake:
         command = read_execute(delivery.payload)
         judged = writer.state.head.seq
         if writer.state.phase == "none":
-            await writer.settle(submission(command, subject.pool or "", delivery.sequence), command.id)
+            await writer.settle(submission(command, subject.pool or "", delivery.sequence, self._host), command.id)
         if self.is_another(delivery, writer.state):
             await self._duplicate(writer, command)
             return False

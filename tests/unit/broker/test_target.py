@@ -129,3 +129,10 @@ def test_secrets_are_not_shown() -> None:
     target = Target(("nats://u:secret1@h:1",), Access(user="u", password="secret2", token="secret3"))
     assert target.label == "nats://h:1"
     assert "secret" not in repr(target)
+
+
+def test_what_must_not_be_shown_of_a_target() -> None:
+    """Passwords and tokens, wherever they stand, as they are sent: without percent-encoding."""
+    access = Access(user="me", password="from-a-context")
+    target = parse_urls("nats://user:p%40ss@h:1,nats://token@h:2,nats://h:3", "the address", access)
+    assert target.secrets() == ["from-a-context", "p@ss", "token"]

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from gamepipeline_engine.config import ConfigError, VariablesConfig
-from gamepipeline_engine.variables import NodeVariables, Resolved, node_variables, read_env_file, run_variables
+from gamepipeline_engine.variables import (
+    NodeVariables,
+    Resolved,
+    node_variables,
+    read_env_file,
+    run_variables,
+    secret_arguments,
+)
 
 
 def test_only_what_is_listed() -> None:
@@ -92,3 +99,12 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         read_env_file(tmp_path / "big")
     with pytest.raises(ConfigError, match="cannot be read"):
         node_variables(VariablesConfig(directory=str(tmp_path / "none")), {})
+
+
+def test_an_argument_that_tells_a_secret() -> None:
+    """As it is, encoded, or as a part; every one is named, and its value is not. Other values are nobody's business."""
+    values = Resolved(secrets={"S3_KEY": "hunter22", "SHORT": "abc"}, envs={"HOST": "example"})
+    args = {"A": "hunter22", "B": "x aHVudGVyMjI= y", "C": "hunter", "D": "abc", "E": "example"}
+    problems = secret_arguments(values, args)
+    assert [(one.code, one.path) for one in problems] == [("GP304", ("args", "A")), ("GP304", ("args", "B"))]
+    assert "hunter22" not in "".join(map(str, problems))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
-from gamepipeline_engine.containers.docker.registry import auth_header, complete, registry_of
+from gamepipeline_engine.containers.docker.registry import auth_header, complete, registry_of, secrets_of
 from gamepipeline_engine.containers.docker.secrecy import mask, with_secrets
 from gamepipeline_engine.containers.docker.views import container_view, endpoints
 from gamepipeline_engine.containers.names import container_name, labels, network_name, volume_name
@@ -177,3 +177,11 @@ def test_names() -> None:
     with pytest.raises(BadInput):
         container_name("../x", "s", 1)
     assert "io.gamepipeline.step" not in labels(realm="r", pipeline="p", kind="k", node="n")
+
+
+def test_what_must_not_be_shown_of_a_registry_login() -> None:
+    """The password or token in the header, and the header itself."""
+    for entry in ({"username": "me", "password": "hunter22"}, {"identitytoken": "hunter22"}):
+        header = auth_header("registry.example/x", {"auths": {"registry.example": entry}})
+        assert header is not None
+        assert secrets_of(header) == [header, "hunter22"]

@@ -79,7 +79,7 @@ def test_base64_at_any_offset(secret: str, before: bytes, after: bytes) -> None:
 
 @given(secret=SECRETS)
 def test_other_forms(secret: str) -> None:
-    """Percent-encoded, JSON-escaped and hex forms are masked completely."""
+    """Percent-encoded, JSON-escaped, hex and Python forms are masked completely."""
     redactor = Redactor([secret])
     for form in (
         quote(secret, safe=""),
@@ -88,6 +88,9 @@ def test_other_forms(secret: str) -> None:
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         secret.encode().hex(),
+        repr(secret)[1:-1],
+        ascii(secret)[1:-1],
+        repr(secret.encode())[2:-1],
         base64.b64encode(secret.encode()).decode(),
     ):
         assert redactor.redact_text(f"<{form}>") == "<***>", form
@@ -136,3 +139,15 @@ def test_a_secret_that_ends_inside_of_a_character() -> None:
     """Bytes of an environment may be a part of another text's character: what is left is still text."""
     secret = b"\x82\xac1234".decode("utf-8", "surrogateescape")
     assert Redactor([secret]).redact_text("price 10€1234") == "price 10\ufffd***"
+
+
+@given(secret=SECRETS, before=st.sampled_from(["", "'", '"', "'\""]))
+def test_as_python_shows_it(secret: str, before: str) -> None:
+    """Whatever quotes stand around it: the repr of a text that holds the secret holds only its mask."""
+    redactor = Redactor([secret])
+    for shown in (repr(before + secret), repr((before + secret).encode())):
+        assert "***" in redactor.redact_text(shown)
+        assume("*" not in secret)
+        assert secret not in redactor.redact_text(shown)
+        inner = repr(secret)[1:-1]
+        assert inner not in redactor.redact_text(shown)

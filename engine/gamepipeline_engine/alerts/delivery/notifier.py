@@ -99,6 +99,7 @@ def _endpoints(host: Host, env: Mapping[str, str]) -> dict[str, Endpoint]:
         except EndpointUnusable as exc:
             log.warning("this engine delivers no alerts", to=exc.label, why=exc.why)
         else:
+            host.known.add([webhook.url, env[webhook.secret_env] if webhook.secret_env else ""])
             found.setdefault(endpoint.consumer, endpoint)
     return found
 

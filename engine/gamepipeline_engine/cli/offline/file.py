@@ -14,6 +14,7 @@ from gamepipeline_engine.cli.output import note
 
 if TYPE_CHECKING:
     from gamepipeline_engine.pipelinefile import Loaded
+    from gamepipeline_engine.variables import NodeVariables
     from gamepipeline_events import Problem
     from gamepipeline_events.spec.resolved import ResolvedPipeline
 
@@ -22,12 +23,13 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Job:
-    """A checked file and its arguments: ``args`` as given, ``values`` with the defaults filled in."""
+    """A checked file and its arguments: ``args`` as given, ``values`` with the defaults filled in; ``name`` to show."""
 
     document: dict[str, Any]
     pipeline: ResolvedPipeline
     args: dict[str, str]
     values: dict[str, str]
+    name: str = "pipeline"
 
 
 def load(file: str) -> Loaded:
@@ -52,7 +54,22 @@ def load_job(file: str, args: Mapping[str, str]) -> Job:
             note(line)
     if any(problem.severity == "error" for problem in problems):
         raise click.exceptions.Exit(Exit.USAGE)
-    return Job(loaded.document, loaded.pipeline, dict(args), values)
+    return Job(loaded.document, loaded.pipeline, dict(args), values, loaded.name)
+
+
+def refuse_secrets(job: Job, variables: NodeVariables) -> None:
+    """End the call with exit 2 when an argument tells a secret that this caller has: nothing of it may be stored."""
+    from gamepipeline_engine.cli.known import KNOWN
+    from gamepipeline_engine.variables import secret_arguments
+
+    values = variables.resolve(job.pipeline.envs, job.pipeline.secrets)
+    KNOWN.add(values.secrets.values())
+    problems = secret_arguments(values, job.values)
+    for problem in problems:
+        for line in argument_lines(job.name, problem):
+            note(line)
+    if problems:
+        raise click.exceptions.Exit(Exit.USAGE)
 
 
 def argument_lines(name: str, problem: Problem) -> list[str]:

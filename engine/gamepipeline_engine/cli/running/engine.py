@@ -65,11 +65,12 @@ def _make(config: Config, settings: Settings, pools: tuple[str, ...], *, backgro
     That one runs its private pool, or looks after what others leave on this Docker daemon. It
     offers what its starter would have: the caller's environment.
     """
+    from gamepipeline_engine.cli.known import KNOWN
     from gamepipeline_engine.engine import GamePipelineEngine
     from gamepipeline_engine.variables import run_variables
 
     if not background:
-        return GamePipelineEngine(config, nats_url=settings.nats)
+        return GamePipelineEngine(config, nats_url=settings.nats, known=KNOWN)
     return GamePipelineEngine(
         config,
         pools=pools,
@@ -77,4 +78,5 @@ def _make(config: Config, settings: Settings, pools: tuple[str, ...], *, backgro
         daemon=False,
         nats_url=settings.nats,
         variables=run_variables(config.variables, os.environ),
+        known=KNOWN,
     )

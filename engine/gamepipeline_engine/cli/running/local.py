@@ -10,10 +10,11 @@ import click
 
 from gamepipeline_engine.cli.acting.publish import publish
 from gamepipeline_engine.cli.exits import OF_STATUS, CliError, Exit
+from gamepipeline_engine.cli.known import KNOWN
 from gamepipeline_engine.cli.lookup import read_state, resolve_id
 from gamepipeline_engine.cli.loop import end
 from gamepipeline_engine.cli.naming import choose
-from gamepipeline_engine.cli.offline.file import Job
+from gamepipeline_engine.cli.offline.file import Job, refuse_secrets
 from gamepipeline_engine.cli.offline.preview import configurations, context_of
 from gamepipeline_engine.cli.options import TABLE, Settings
 from gamepipeline_engine.cli.output import emit, note
@@ -48,6 +49,7 @@ async def run(settings: Settings, job: Job, options: RunOptions) -> int:
     """Execute ``job`` here and watch it to its end; the exit code."""
     config = load_config()
     variables = _variables(config, options)
+    refuse_secrets(job, variables)
     archive = None if options.workspace is None else await asyncio.to_thread(pack_workspace, options.workspace)
     async with open_session(settings, write=True) as session:
         name = await choose(session, job, options.given_id)
@@ -71,6 +73,7 @@ async def run(settings: Settings, job: Job, options: RunOptions) -> int:
 
 async def detach(settings: Settings, job: Job, options: RunOptions) -> int:
     """Leave ``job`` to an engine in the background; 0 once it is stored. Prints the id."""
+    refuse_secrets(job, _variables(load_config(), options))
     pool = private_pool(new_id(), bound=False)
     async with open_session(settings, write=True) as session:
         name = await choose(session, job, options.given_id)
@@ -233,6 +236,7 @@ def _engine(
         private=True,
         nats_url=settings.nats,
         actor=actor(),
+        known=KNOWN,
     )
 
 

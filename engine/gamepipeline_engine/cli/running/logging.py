@@ -1,4 +1,4 @@
-"""Where the engine's own log goes: JSON lines to stderr (the daemon) or to a file (``run``)."""
+"""Where the engine's own log goes: JSON lines to stderr (the daemon) or to a file (``run``), masked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TextIO
 
 import structlog
 
+from gamepipeline_engine.cli.known import KNOWN
 from gamepipeline_engine.cli.places import state_folder
 
 
@@ -40,7 +41,7 @@ def _configure(stream: TextIO, level: int) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*common, structlog.processors.JSONRenderer()],
+        processors=[*common, KNOWN.processor, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
@@ -51,8 +52,10 @@ def _configure(stream: TextIO, level: int) -> None:
             foreign_pre_chain=common,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                KNOWN.processor,
                 structlog.processors.JSONRenderer(),
             ],
         )
     )
+    logging.raiseExceptions = False  # a record that cannot be formatted would be printed as it is, past the masker
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from gamepipeline_engine.containers.docker.client import DockerClient
 from gamepipeline_engine.containers.docker.images import DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
 from gamepipeline_engine.containers.docker.together import together
+from gamepipeline_engine.containers.docker.versions import refuse_newer
 from gamepipeline_engine.containers.docker.views import (
     container_view,
     leftover_container,
@@ -56,13 +57,21 @@ class DockerContainers:
 
     ``host`` is an address as in DOCKER_HOST; without it the environment decides, as for the
     ``docker`` command. Nothing is connected before the first call. ``subnets``: the range that
-    networks get their addresses from when the daemon's own pools are used up; empty: none.
+    networks get their addresses from when the daemon's own pools are used up; empty: none. ``learn``
+    is told the passwords of registries.
     """
 
-    def __init__(self, realm: str, host: str | None = None, *, subnets: str = DEFAULT) -> None:
+    def __init__(
+        self,
+        realm: str,
+        host: str | None = None,
+        *,
+        subnets: str = DEFAULT,
+        learn: Callable[[Iterable[str]], None] | None = None,
+    ) -> None:
         self._realm = realm
         self._client = DockerClient(host)
-        self._images = DockerImages(self._client)
+        self._images = DockerImages(self._client, learn=learn)
         self._workspace = DockerWorkspace(self._client, realm, parse_range(subnets))
         self._sampling = asyncio.Semaphore(_SAMPLES)
         self._unanswered: set[str] = set()
@@ -98,6 +107,7 @@ class DockerContainers:
         wanted = config.body.get("Labels") or {}
         if wanted.get(REALM) != self._realm:
             raise ValueError(f"the labels of {config.name} do not carry this realm")
+        refuse_newer(config.name, config.body, await self._client.api_version())
         for _ in range(_CREATE_TRIES):
             taken = await self._create(config)
             found = await self._show("create", config.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from gamepipeline_engine.containers.classify import cause_of
 from gamepipeline_engine.containers.docker.client import DockerClient, one_line
 from gamepipeline_engine.containers.docker.endpoint import NoEndpoint
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
-from gamepipeline_engine.containers.docker.registry import HUB, auth_header, complete, registry_of
+from gamepipeline_engine.containers.docker.registry import HUB, auth_header, complete, registry_of, secrets_of
 from gamepipeline_engine.containers.port import DaemonError, ImageInfo, PullProgress
 
 STALLED = 120.0
@@ -38,11 +38,18 @@ class _Flight:
 
 
 class DockerImages:
-    """Images of one daemon. ``stalled``: see STALLED."""
+    """Images of one daemon. ``stalled``: see STALLED. ``learn`` is told the passwords of registries."""
 
-    def __init__(self, client: DockerClient, stalled: float = STALLED) -> None:
+    def __init__(
+        self,
+        client: DockerClient,
+        stalled: float = STALLED,
+        *,
+        learn: Callable[[Iterable[str]], None] | None = None,
+    ) -> None:
         self._client = client
         self._stalled = stalled
+        self._learn = learn
         self._flights: dict[tuple[str, str | None], _Flight] = {}
 
     async def ensure(
@@ -118,6 +125,9 @@ class DockerImages:
         loop = asyncio.get_running_loop()
         began = loop.time()
         progress = PullStream()
+        headers = _headers(reference)
+        if headers and self._learn is not None:
+            self._learn(secrets_of(headers["X-Registry-Auth"]))
         params = {"fromImage": reference} | ({"platform": platform} if platform else {})
         try:
             async with asyncio.timeout(self._stalled) as stall:
@@ -127,7 +137,7 @@ class DockerImages:
                     "POST",
                     "images/create",
                     params=params,
-                    headers=_headers(reference),
+                    headers=headers,
                     patience=self._stalled + 1,
                 ) as response:
                     async for data in response.content.iter_any():
@@ -139,7 +149,7 @@ class DockerImages:
             message = f"the pull stalled: nothing arrived for {self._stalled:g} s"
             raise DaemonError(_OP, reference, 0, message, "image_pull") from exc
         except DaemonError as exc:
-            if exc.cause == "image_auth" and registry_of(reference) == HUB and _headers(reference) is None:
+            if exc.cause == "image_auth" and registry_of(reference) == HUB and headers is None:
                 # Docker Hub refuses strangers what does not exist; that is likelier than a private image.
                 raise DaemonError(_OP, reference, exc.status, exc.message, "image_not_found") from exc
             raise

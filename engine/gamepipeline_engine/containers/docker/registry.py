@@ -53,3 +53,9 @@ def auth_header(reference: str, config: Mapping[str, Any] | None = None) -> str 
     else:
         return None
     return base64.urlsafe_b64encode(json.dumps(found).encode()).decode("ascii")
+
+
+def secrets_of(header: str) -> list[str]:
+    """What must not be shown of an ``X-Registry-Auth`` value: its password or token, and itself."""
+    entry = json.loads(base64.urlsafe_b64decode(header))
+    return [header, *(entry[key] for key in ("password", "identitytoken") if entry.get(key))]
