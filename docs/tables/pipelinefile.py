@@ -83,6 +83,7 @@ _SCALARS = {
     "Pids": "integer",
     "Image": "text",
     "PortText": "port",
+    "Matrix": "[mapping to lists](#matrix)",
     "Port": "port",
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gamepipeline_events.ids import is_id
+from gamepipeline_events.spec.matrix import expand
 
 
 class StepOutline(msgspec.Struct, frozen=True):
@@ -24,27 +24,15 @@ class StepOutline(msgspec.Struct, frozen=True):
     ignore_failure: bool
 
 
-def step_id(step: Mapping[str, Any], place: int) -> str:
-    """A step's id: as given, else its name where that is a legal id, else ``step-<place>``."""
-    for candidate in (step.get("id"), step.get("name")):
-        if is_id(candidate):
-            return candidate
-    return f"step-{place}"
-
-
 def outline(document: Mapping[str, Any]) -> list[StepOutline]:
-    """The steps of ``document`` in its order, whatever else it holds."""
-    steps = document.get("steps")
-    found = []
-    for place, step in enumerate(steps if isinstance(steps, list) else [], start=1):
+    """The steps that are run for ``document``, in its order, whatever else it holds."""
+    written = document.get("steps")
+    steps = written if isinstance(written, list) else []
+    found: list[StepOutline] = []
+    for step, group in zip(steps, expand(steps), strict=True):
         if isinstance(step, Mapping):
-            found.append(
-                StepOutline(
-                    id=step_id(step, place),
-                    name=str(step.get("name") or step_id(step, place)),
-                    kind="service" if step.get("type") == "service" else "container",
-                    place=place,
-                    ignore_failure=step.get("failure") == "ignore",
-                )
-            )
+            kind = "service" if step.get("type") == "service" else "container"
+            ignore = step.get("failure") == "ignore"
+            for one in group:
+                found.append(StepOutline(one.id, one.name, kind, len(found) + 1, ignore))
     return found

@@ -157,7 +157,7 @@ def _may_start(spec: ResolvedPipeline, state: PipelineState, one: ResolvedStep, 
 
 def _image(spec: ResolvedStep, state: PipelineState, observed: Tick) -> str:
     """The image with its expressions filled in; as written when that fails: the attempt then says why."""
-    context = ImageContext(**known_values(state), envs=observed.envs)
+    context = ImageContext(**known_values(state), envs=observed.envs, matrix=spec.matrix)
     try:
         return render_image(spec, context)
     except TemplateError:

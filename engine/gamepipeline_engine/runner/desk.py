@@ -93,6 +93,7 @@ class Desk:
         values = self.host.values(self.pipeline)
         return StepContext(
             **known_values(self.state),
+            matrix=self.spec.matrix,
             envs=values.envs,
             secrets=values.secrets,
             attempt=self.attempt,

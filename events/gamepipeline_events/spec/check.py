@@ -14,6 +14,7 @@ from gamepipeline_events.errors import Invalid
 from gamepipeline_events.problems import Problem
 from gamepipeline_events.spec.arguments import check_parameters
 from gamepipeline_events.spec.checks.containers import check_step
+from gamepipeline_events.spec.checks.matrices import check_matrices
 from gamepipeline_events.spec.checks.measure import measure
 from gamepipeline_events.spec.checks.names import Names, check_duplicates, check_uses
 from gamepipeline_events.spec.checks.order import order
@@ -84,6 +85,7 @@ def _check(document: object, report: Report) -> ResolvedPipeline | None:
     check_duplicates(clean, report)
     check_parameters(clean, report)
     steps: list[Any] = clean.get("steps", [])
+    check_matrices(steps, report)
     found = order(steps, report)
     for index, step in enumerate(steps):
         if step is not None:

@@ -35,6 +35,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "failure": "Whether a failure of the step fails the pipeline",
         "timeout": "Time for one attempt of the step",
         "retry": "When a failed step is tried again",
+        "matrix": "One step for each combination of these values; include and exclude add and take away",
         "container": "What the step runs",
         "ready": "How a service shows that it is ready",
         "lifetime": "Whether a service outlives a pipeline that completes (detached) or not",

@@ -6,7 +6,7 @@ engine runs, ``check.py`` for the way there.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -14,6 +14,8 @@ from gamepipeline_events.spec.compose import Container
 from gamepipeline_events.spec.terms import Duration, Id, Name, Port, Text, Wait, Written
 
 MAX_STEPS = 1000
+MAX_COMBINATIONS = 256
+"""Steps that one matrix may make."""
 
 RETRY_CAUSES = (
     "exit_nonzero",
@@ -67,6 +69,20 @@ class Ready(Written, frozen=True, kw_only=True):
     retries: Annotated[int, Meta(ge=0, le=100_000)] = 0
 
 
+_Scalar = Annotated[str, Meta(max_length=256)] | int | float | bool
+_Single: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+_Entry: dict[str, Any] = {"type": "object", "minProperties": 1, "additionalProperties": _Single}
+_Entries: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": MAX_COMBINATIONS, "items": _Entry}
+_Axis = Annotated[
+    list[_Scalar | dict[Name, _Scalar]],
+    Meta(min_length=1, max_length=MAX_COMBINATIONS, extra_json_schema={"allOf": [{"items": _Single}]}),
+]
+Matrix = Annotated[
+    dict[Name, _Axis], Meta(extra_json_schema={"properties": {"include": _Entries, "exclude": _Entries}})
+]
+"""Axis → its values; ``include`` and ``exclude`` → mappings of axis (or any name) to value."""
+
+
 class Step(Written, frozen=True, kw_only=True):
     """One container to run, or one service to start."""
 
@@ -79,6 +95,7 @@ class Step(Written, frozen=True, kw_only=True):
     failure: Literal["fail", "ignore"] = "fail"
     timeout: Duration | None = None
     retry: Retry | None = None
+    matrix: Matrix | None = None
     container: Container
     ready: Ready | None = None
     lifetime: Literal["detached", "pipeline"] | None = None

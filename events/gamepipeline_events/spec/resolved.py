@@ -62,7 +62,10 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResolvedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One step. ``place`` counts from 1 in the order of the file; ``timeout`` None means no limit of its own."""
+    """One step. ``place`` counts from 1 in the order of the file; ``timeout`` None means no limit of its own.
+
+    ``matrix``: the values ``${{ matrix.X }}`` has in it, when it is one of several made by a matrix.
+    """
 
     id: str
     name: str
@@ -76,6 +79,7 @@ class ResolvedStep(msgspec.Struct, frozen=True, kw_only=True):
     container: dict[str, Any]
     ready: Readiness | None  # None for a container step
     lifetime: Lifetime
+    matrix: dict[str, str] = {}
 
 
 class ResolvedPipeline(msgspec.Struct, frozen=True, kw_only=True):

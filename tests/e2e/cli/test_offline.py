@@ -68,7 +68,8 @@ def test_validate_as_json(cli: Cli) -> None:
     """The same problems as objects, on stdout."""
     done = cli("validate", cli.file(BROKEN), "-o", "json", env=ALONE)
     assert (done.code, done.err) == (2, "")
-    assert set(done.json) == {"valid", "errors", "warnings"}
+    assert set(done.json) == {"valid", "errors", "warnings", "steps"}
+    assert done.json["steps"] == []
     assert {problem["code"] for problem in done.json["errors"]} == CODES
     assert all(
         set(problem) == {"code", "message", "hint", "file", "line", "column", "path"} for problem in done.json["errors"]
@@ -83,7 +84,35 @@ def test_validate_of_a_good_file(cli: Cli) -> None:
         "valid": True,
         "errors": [],
         "warnings": [],
+        "steps": [{"id": "a", "name": "a", "matrix": {}}],
     }
+
+
+def test_a_matrix_is_shown(cli: Cli) -> None:
+    """What validate lists is what is run; plan shows each with its values in place."""
+    text = (
+        "name: x\nsteps: [{name: a, matrix: {os: [linux, mac], include: [{os: mac, n: 2}, {n: 1, os: phone}]}, "
+        "container: {image: 'busybox:${{ matrix.os }}'}}]"
+    )
+    file = cli.file(text)
+    assert cli("validate", file, env=ALONE).out.splitlines() == [
+        f"{file}: valid, 3 steps",
+        "STEP       NAME          MATRIX",
+        "a-linux    a (linux)     os=linux",
+        "a-mac      a (mac)       os=mac, n=2",
+        "a-1-phone  a (1, phone)  n=1, os=phone",
+    ]
+    assert cli("validate", file, "-o", "json", env=ALONE).json["steps"][2] == {
+        "id": "a-1-phone",
+        "name": "a (1, phone)",
+        "matrix": {"n": "1", "os": "phone"},
+    }
+    planned = cli("plan", file, "-o", "json", env=ALONE).json["steps"]
+    assert [(step["id"], step["container"]["Image"]) for step in planned] == [
+        ("a-linux", "busybox:linux"),
+        ("a-mac", "busybox:mac"),
+        ("a-1-phone", "busybox:phone"),
+    ]
 
 
 @pytest.mark.parametrize("name", BAD_FILES)

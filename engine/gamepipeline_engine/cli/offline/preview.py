@@ -99,8 +99,9 @@ def configurations(job: Job, context: StepContext) -> Iterator[tuple[str, Contai
     """Step ids and final configurations, as far as they can be known before a run."""
     for step in job.pipeline.steps:
         with suppress(TemplateError):
-            image = render_image(step, context)
-            yield step.id, build(step, msgspec.structs.replace(context, image=image))
+            own = msgspec.structs.replace(context, matrix=step.matrix)
+            image = render_image(step, own)
+            yield step.id, build(step, msgspec.structs.replace(own, image=image))
 
 
 def levels_of(pipeline: ResolvedPipeline) -> list[list[str]]:
@@ -135,6 +136,7 @@ def _outputs(pipeline: ResolvedPipeline) -> dict[str, dict[str, str]]:
 
 def _step(step: ResolvedStep, level: int, context: StepContext) -> StepPreview:
     image, container, problem = None, None, None
+    context = msgspec.structs.replace(context, matrix=step.matrix)
     try:
         image = render_image(step, context)
         container = shown(build(step, msgspec.structs.replace(context, image=image)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,7 @@ def command(file: str, output: str) -> None:
     Needs neither Docker nor NATS. Exit code 2 when there is an error.
     """
     from gamepipeline_engine.cli.offline.file import load
-    from gamepipeline_engine.cli.output import emit, note
+    from gamepipeline_engine.cli.output import columns, emit, note
 
     loaded = load(file)
     if output != TABLE:
@@ -34,17 +35,26 @@ def command(file: str, output: str) -> None:
         if loaded.pipeline is not None:
             count = len(loaded.pipeline.steps)
             click.echo(f"{loaded.name}: valid, {count} step{'s' if count != 1 else ''}")
+            if any(step.matrix for step in loaded.pipeline.steps):
+                rows = ((step.id, step.name, _values(step.matrix)) for step in loaded.pipeline.steps)
+                click.echo(columns(("STEP", "NAME", "MATRIX"), rows), nl=False)
     if loaded.pipeline is None:
         raise click.exceptions.Exit(Exit.USAGE)
 
 
 def report(loaded: Loaded) -> dict[str, Any]:
-    """The findings as the contract words them."""
+    """The findings as the contract words them, and the steps that are run when there is no error."""
+    steps = loaded.pipeline.steps if loaded.pipeline is not None else ()
     return {
         "valid": loaded.pipeline is not None,
         "errors": [problem_row(loaded.name, one) for one in loaded.errors],
         "warnings": [problem_row(loaded.name, one) for one in loaded.warnings],
+        "steps": [{"id": step.id, "name": step.name, "matrix": step.matrix} for step in steps],
     }
+
+
+def _values(matrix: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in matrix.items())
 
 
 def problem_row(file: str, problem: Problem) -> dict[str, Any]:

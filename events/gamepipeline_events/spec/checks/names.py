@@ -47,13 +47,13 @@ def check_duplicates(document: dict[str, Any], report: Report) -> None:
 def check_uses(uses: list[Use], names: Names, order: Order, report: Report) -> None:
     """Every expression means something that is there, and may be known where it stands."""
     before = order.before()
+    matrices = _Matrices(order, report)
     for use in uses:
         reference = use.reference
         if reference.root in _WHAT:
             _declared(use, names, report)
         elif reference.root == "matrix":
-            message = f"no matrix declares '{reference.name}'"
-            report.error("GP301", message, use.path, None, reference.position)
+            matrices.check(use, report)
         elif reference.root == "steps":
             _output(use, order, before, report)
 
@@ -93,16 +93,50 @@ def _secret_place(use: Use, report: Report) -> None:
         )
 
 
+class _Matrices:
+    """What the matrix of each step gives to all of the steps it makes, and to some of them."""
+
+    def __init__(self, order: Order, report: Report) -> None:
+        self._order = order
+        self._wrong = {path[1] for path in report.failed if path[:1] == ("steps",) and path[2:3] == ("matrix",)}
+        self._known: dict[int, tuple[set[str], set[str]]] = {}
+
+    def check(self, use: Use, report: Report) -> None:
+        """A value that an expression names is there, in whichever step the matrix makes."""
+        place, name = int(use.path[1]), use.reference.name
+        if place in self._wrong:
+            return
+        everywhere, somewhere = self._of(place)
+        if name in somewhere and name not in everywhere:
+            lacking = next(one.id for one in self._order.variants[place] if name not in one.values)
+            hint: str | None = f"put '- {name}: …' first in 'include': that gives a value to all"
+            report.error("GP301", f"'{name}' has no value in '{lacking}'", use.path, hint, use.reference.position)
+        elif name not in somewhere:
+            hint = report.guess(name, somewhere) if somewhere else "give the step a 'matrix'"
+            report.error("GP301", f"no matrix declares '{name}'", use.path, hint, use.reference.position)
+
+    def _of(self, place: int) -> tuple[set[str], set[str]]:
+        if place not in self._known:
+            names = [set(one.values) for one in self._order.variants[place]]
+            self._known[place] = (set.intersection(*names), set.union(*names))
+        return self._known[place]
+
+
 def _output(use: Use, order: Order, before: Callable[[str, str], bool], report: Report) -> None:
     reference = use.reference
     step, own = str(reference.step), order.ids[int(use.path[1])]
-    if step not in order.needs:
+    home = order.homes.get(step)
+    if home is None:
         message = f"there is no step {quoted(step)}"
-        hint = report.guess(step, order.needs)
+        hint = report.guess(step, order.homes)
+        report.error("GP301", message, use.path, hint, reference.position)
+    elif len(order.steps_of(step)) > 1:
+        message = f"'{step}' is one step for each combination of its matrix: each has outputs of its own"
+        hint = f"write steps.{order.steps_of(step)[0]}.outputs.{reference.name}"
         report.error("GP301", message, use.path, hint, reference.position)
     elif order.sequence and not before(step, own):
         message = f"the outputs of '{step}' are not known before '{own}' starts"
-        hint = f"add '{step}' to the needs of '{own}'" if step != own else None
+        hint = f"add '{step}' to the needs of '{own}'" if home != own else None
         report.error("GP304", message, use.path, hint, reference.position)
 
 

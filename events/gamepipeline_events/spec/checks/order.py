@@ -2,6 +2,9 @@
 
 ``needs`` of a step that names none: in a file where no step has any, the steps before it; else
 nothing. ``always`` and ``on_failure`` without needs wait for every step before them.
+
+All of that is said of the steps as they are written: one with a matrix is one here, and who waits
+for it waits for every step that the matrix makes.
 """
 
 from __future__ import annotations
@@ -12,57 +15,76 @@ from typing import Any
 
 import msgspec
 
-from gamepipeline_events.ids import is_id
 from gamepipeline_events.problems import Path
-from gamepipeline_events.spec.checks.report import Report, quoted
+from gamepipeline_events.spec.checks.needs import Target, named, targets_by_word
+from gamepipeline_events.spec.checks.report import Report
+from gamepipeline_events.spec.matrix import Variant, expand, step_id
 
 
 class Order(msgspec.Struct, frozen=True):
-    """Place in the file (from 0) → id, and id → ids of the steps it waits for.
+    """Place in the file (from 0) → id, and id → ids of the steps it waits for, as they are written.
 
     ``sequence`` is one order in which every step comes after what it needs; empty when the steps
-    wait for each other in a circle.
+    wait for each other in a circle. ``variants`` are the steps that are run, by place in the file,
+    ``waits``: written id → ids of those it waits for, ``homes``: id of either kind → written id.
     """
 
     ids: tuple[str, ...]
     needs: dict[str, tuple[str, ...]]
     sequence: tuple[str, ...]
+    variants: tuple[tuple[Variant, ...], ...]
+    waits: dict[str, tuple[str, ...]]
+    homes: dict[str, str]
+
+    def steps_of(self, step: str) -> tuple[str, ...]:
+        """Ids of the steps that are run for the id of either kind."""
+        if self.homes[step] != step:
+            return (step,)
+        return tuple(one.id for one in self.variants[self.ids.index(step)])
 
     def before(self) -> Callable[[str, str], bool]:
-        """Whether one step is over before another starts: ``before()(first, then)``.
+        """Whether a step (of either kind) is over before a written one starts: ``before()(first, then)``.
 
         Sets of steps are bits of a number here: a thousand steps may have half a million needs.
         """
-        rank = {step: place for place, step in enumerate(self.sequence)}
+        own = {one.id: 1 << rank for rank, one in enumerate(one for group in self.variants for one in group)}
+        every = dict(own)
+        for written, group in zip(self.ids, self.variants, strict=True):
+            every[written] = sum(own[one.id] for one in group)
         earlier: dict[str, int] = {}
         for step in self.sequence:
             bits = 0
-            for other in self.needs[step]:
-                bits |= earlier[other] | 1 << rank[other]
+            for other in self.waits[step]:
+                bits |= earlier[self.homes[other]] | own[other]
             earlier[step] = bits
-        return lambda first, then: bool(earlier[then] >> rank[first] & 1)
+        return lambda first, then: not every[first] & ~earlier[then]
 
 
 def order(steps: list[Any], report: Report) -> Order:
     """Ids and needs of ``steps``; the problems with them go to ``report``."""
     ids = _ids(steps, report)
+    variants = expand(steps)
+    _variant_ids(ids, variants, report)
+    targets = [Target(own, tuple(one.id for one in group)) for own, group in zip(ids, variants, strict=True)]
+    words = targets_by_word(steps, targets, variants)
     written = [_written_needs(step, index, report) for index, step in enumerate(steps)]
-    by_word = _by_word(steps, ids)
     sequential = all(needs is None for needs, _ in written)
     needs: dict[str, tuple[str, ...]] = {}
+    waits: dict[str, tuple[str, ...]] = {}
     for index, (wanted, path) in enumerate(written):
-        own: tuple[str, ...] = ()
+        found: list[Target] = []
         if wanted:
-            own = _resolved(wanted, path, by_word, report, ids[index])
+            found = named(wanted, path, words, report, ids[index])
         elif _when(steps[index]) != "on_success":
-            own = ids[:index]
+            found = targets[:index]
         elif sequential:
-            own = _previous(steps, ids, index)
-        if not wanted:
-            own = tuple(step_id for step_id in dict.fromkeys(own) if step_id != ids[index])
-        needs.setdefault(ids[index], own)
-    paths = {step_id: path for step_id, (_, path) in reversed(list(zip(ids, written, strict=True)))}
-    return Order(ids, needs, _circles(needs, paths, report))
+            found = [targets[place] for place in _previous(steps, index)]
+        found = [one for one in found if one.written != ids[index]]
+        needs.setdefault(ids[index], tuple(dict.fromkeys(one.written for one in found)))
+        waits.setdefault(ids[index], tuple(dict.fromkeys(each for one in found for each in one.steps)))
+    paths = {one: path for one, (_, path) in reversed(list(zip(ids, written, strict=True)))}
+    homes = {one.id: own for own, group in zip(ids, variants, strict=True) for one in group} | {own: own for own in ids}
+    return Order(ids, needs, _circles(needs, paths, report), variants, waits, homes)
 
 
 def _ids(steps: list[Any], report: Report) -> tuple[str, ...]:
@@ -71,19 +93,30 @@ def _ids(steps: list[Any], report: Report) -> tuple[str, ...]:
     first: dict[str, int] = {}
     for index, step in enumerate(steps):
         written = step if isinstance(step, dict) else {}
-        name = written.get("name", "")
-        derived = name if is_id(name) else f"step-{index + 1}"
-        step_id = written.get("id", derived)
-        ids.append(step_id)
-        earlier = first.setdefault(step_id.lower(), index)
+        own = step_id(written, index + 1)
+        ids.append(own)
+        earlier = first.setdefault(own.lower(), index)
         if earlier != index:
             key = "id" if "id" in written else "name"
-            message = f"the id '{step_id}' is already that of step {earlier + 1}"
-            if ids[earlier] != step_id:
-                message = f"the id '{step_id}' differs from '{ids[earlier]}' in capitals only"
+            message = f"the id '{own}' is already that of step {earlier + 1}"
+            if ids[earlier] != own:
+                message = f"the id '{own}' differs from '{ids[earlier]}' in capitals only"
             path: Path = ("steps", index, key)
             report.error("GP201", message, path, "give the step an 'id' of its own")
     return tuple(ids)
+
+
+def _variant_ids(ids: tuple[str, ...], variants: tuple[tuple[Variant, ...], ...], report: Report) -> None:
+    """No step that a matrix makes has the id of another; reported once for each matrix."""
+    taken = {own.lower(): place for place, own in reversed(list(enumerate(ids, start=1)))}
+    for index, group in enumerate(variants):
+        if not group[0].values:
+            continue
+        clash = next((one for one in group if one.id.lower() in taken), None)
+        if clash is not None:
+            message = f"the matrix makes a step '{clash.id}', which is already the id of step {taken[clash.id.lower()]}"
+            report.error("GP201", message, ("steps", index, "matrix"), "give one of the two an 'id' of its own")
+        taken.update((one.id.lower(), index + 1) for one in group)
 
 
 def _when(step: Any) -> str:
@@ -104,50 +137,20 @@ def _written_needs(step: Any, index: int, report: Report) -> tuple[list[Any] | N
     return None, path
 
 
-def _by_word(steps: list[Any], ids: tuple[str, ...]) -> dict[str, list[str]]:
-    """Id or name → the ids it may mean. An id wins over a name."""
-    by_word: dict[str, list[str]] = {}
-    for step, step_id in zip(steps, ids, strict=True):
-        if isinstance(step, dict) and "name" in step:
-            by_word.setdefault(step["name"], []).append(step_id)
-    return by_word | {step_id: [step_id] for step_id in ids}
-
-
-def _resolved(
-    wanted: list[Any], path: Path, by_word: dict[str, list[str]], report: Report, own: str
-) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for index, word in enumerate(wanted):
-        if word is None:
-            continue
-        meant = by_word.get(word, [])
-        place = (*path, index)
-        if not meant:
-            hint = report.guess(word, by_word)
-            report.error("GP202", f"there is no step {quoted(word)}", place, hint)
-        elif len(set(meant)) > 1:
-            report.error("GP202", f"{len(meant)} steps are called {quoted(word)}", place, "write the id")
-        elif meant[0] == own:
-            report.error("GP203", f"the step '{own}' needs itself", place, "remove it")
-        else:
-            found[meant[0]] = None
-    return tuple(found)
-
-
-def _previous(steps: list[Any], ids: tuple[str, ...], index: int) -> tuple[str, ...]:
-    """What an ordinary step of a sequence waits for: the ordinary step before it.
+def _previous(steps: list[Any], index: int) -> list[int]:
+    """What an ordinary step of a sequence waits for, by place: the ordinary step before it.
 
     An ``always`` step in between is waited for too. One ``on_failure`` is not: it is skipped when
     all is well, and when it runs, the step before it has failed anyway.
     """
-    found: list[str] = []
+    found: list[int] = []
     for place in range(index - 1, -1, -1):
         when = _when(steps[place])
         if when != "on_failure":
-            found.append(ids[place])
+            found.append(place)
         if when == "on_success":
             break
-    return tuple(reversed(found))
+    return found[::-1]
 
 
 def _circles(needs: dict[str, tuple[str, ...]], paths: dict[str, Path], report: Report) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from gamepipeline_events.spec import forms
 from gamepipeline_events.spec.checks.order import Order
+from gamepipeline_events.spec.matrix import Variant
 from gamepipeline_events.spec.resolved import (
     Parameter,
     Readiness,
@@ -35,7 +37,7 @@ def resolve(document: dict[str, Any], order: Order) -> ResolvedPipeline:
         max_parallel=document.get("max_parallel", 4),
         fail_fast=document.get("fail_fast", False),
         on_node_lost=document.get("on_node_lost", "fail"),
-        steps=tuple(_step(step, place, order) for place, step in enumerate(document["steps"], start=1)),
+        steps=tuple(_steps(document["steps"], order)),
     )
 
 
@@ -58,15 +60,23 @@ def _parameter(name: str, spec: dict[str, Any]) -> Parameter:
     )
 
 
-def _step(step: dict[str, Any], place: int, order: Order) -> ResolvedStep:
-    step_id = order.ids[place - 1]
+def _steps(steps: list[dict[str, Any]], order: Order) -> Iterator[ResolvedStep]:
+    """Every step that is run; a matrix makes several of one."""
+    place = 0
+    for step, written_id, variants in zip(steps, order.ids, order.variants, strict=True):
+        for variant in variants:
+            place += 1
+            yield _step(step, variant, place, order.waits[written_id])
+
+
+def _step(step: dict[str, Any], variant: Variant, place: int, needs: tuple[str, ...]) -> ResolvedStep:
     service = step.get("type") == "service"
     return ResolvedStep(
-        id=step_id,
-        name=step["name"],
+        id=variant.id,
+        name=variant.name,
         place=place,
         kind="service" if service else "container",
-        needs=order.needs[step_id],
+        needs=needs,
         when=step.get("when", "on_success"),
         ignore_failure=step.get("failure") == "ignore",
         timeout=seconds(step["timeout"]) if "timeout" in step else None,
@@ -74,6 +84,7 @@ def _step(step: dict[str, Any], place: int, order: Order) -> ResolvedStep:
         container=step["container"],
         ready=_ready(step.get("ready", {})) if service else None,
         lifetime=step.get("lifetime", "detached"),
+        matrix=variant.values,
     )
 
 
