@@ -298,6 +298,7 @@ def _scheduled(step: StepState, event: Event, data: StepScheduled) -> StepState:
         docker=data.docker,
         container_id=None,
         image_digest=None,
+        pinned=step.pinned if data.image == step.image else None,
         retry_at=None,
         stop_cause=None,
         stop_requested_at=None,
@@ -308,7 +309,7 @@ def _scheduled(step: StepState, event: Event, data: StepScheduled) -> StepState:
 
 
 def _image_pulled(step: StepState, event: Event, data: ImagePulled) -> StepState:
-    return replace(step, image_digest=data.digest)
+    return replace(step, image_digest=data.digest, pinned=step.pinned or data.digest)
 
 
 def _step_started(step: StepState, event: Event, data: StepStarted) -> StepState:
@@ -316,6 +317,7 @@ def _step_started(step: StepState, event: Event, data: StepStarted) -> StepState
         step,
         container_id=data.container_id,
         image_digest=data.image_digest or step.image_digest,
+        pinned=step.pinned or data.image_digest,
         docker=data.docker,
         started_at=event.time,
     )

@@ -77,6 +77,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     container_id: str | None = None
     image: str | None = None
     image_digest: str | None = None
+    pinned: str | None = None
+    """The first digest that ``image`` had: every attempt runs that one, whatever the tag names by then."""
     docker: str | None = None
     exit_code: int | None = None
     cause: str | None = None

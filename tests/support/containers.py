@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import tarfile
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pytest
 
 from gamepipeline_engine.containers.docker import DockerContainers
-from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon, FakeScript
+from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon, FakeImage, FakeScript
 from gamepipeline_engine.containers.names import REALM, container_name, labels
 from gamepipeline_engine.containers.port import ContainerConfig, Containers, ContainerView, LogFrame
 from tests.support.images import BUSYBOX
@@ -30,6 +33,10 @@ class Hands(Protocol):
 
     async def add_foreign(self, kind: Literal["container", "network", "volume"], name: str) -> None:
         """Create something that carries no label of ours."""
+        ...
+
+    async def tag_a_new_image(self, reference: str) -> None:
+        """``docker import`` of something that was never there before, under this name."""
         ...
 
     async def remove(self, name: str) -> None:
@@ -150,6 +157,9 @@ class _FakeHands:
     async def add_foreign(self, kind: Literal["container", "network", "volume"], name: str) -> None:
         self._daemon.add_foreign(name, kind)
 
+    async def tag_a_new_image(self, reference: str) -> None:
+        self._daemon.images[reference] = FakeImage(id=f"sha256:{secrets.token_hex(32)}")
+
     async def remove(self, name: str) -> None:
         self._daemon.remove_by_hand(name)
 
@@ -210,6 +220,14 @@ class _DockerHands:
         remove = ["rm", "-f", name] if kind == "container" else [kind, "rm", name]
         await docker(*words)
         self._stack.push_async_callback(docker, *remove, check=False)
+
+    async def tag_a_new_image(self, reference: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            packed = Path(folder) / "image.tar"
+            with tarfile.open(packed, "w") as archive:
+                archive.addfile(tarfile.TarInfo(secrets.token_hex(8)))
+            identity = (await docker("import", str(packed), reference)).strip()
+        self._stack.push_async_callback(docker, "rmi", "-f", identity, check=False)
 
     async def remove(self, name: str) -> None:
         await docker("rm", "-f", name)

@@ -29,6 +29,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.port = 0
+        self.digest = ""
+        """The digest of the image that its tag names."""
         self.name = f"test/{secrets.token_hex(6)}"
         self.login: tuple[str, str] | None = None
         self.status = 200
@@ -42,17 +44,19 @@ class Registry:
         """How often the manifest was asked for, or whether it has changed."""
         self.manifests = 0
         self._blobs: dict[str, bytes] = {}
-        self._manifest = self._build()
+        self._manifests: dict[str, bytes] = {}
+        self.move_tag()
 
     @property
     def reference(self) -> str:
         """What to pull."""
         return f"127.0.0.1:{self.port}/{self.name}:1"
 
-    @property
-    def digest(self) -> str:
-        """The digest of its manifest."""
-        return _digest(self._manifest)
+    def move_tag(self) -> None:
+        """The tag names a new image; the former ones are there by their digests."""
+        manifest = self._build()
+        self.digest = _digest(manifest)
+        self._manifests[self.digest] = manifest
 
     def application(self) -> web.Application:
         """Its routes."""
@@ -111,8 +115,11 @@ class Registry:
             errors = {"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}
             return web.json_response(errors, status=self.status)
         self.manifests += request.method == "GET"
-        headers = {"Docker-Content-Digest": self.digest}
-        return web.Response(body=self._manifest, content_type=_MANIFEST, headers=headers)
+        tag = request.match_info["tag"]
+        digest = tag if tag in self._manifests else self.digest
+        return web.Response(
+            body=self._manifests[digest], content_type=_MANIFEST, headers={"Docker-Content-Digest": digest}
+        )
 
     async def _get_blob(self, request: web.Request) -> web.StreamResponse:
         self._check(request)

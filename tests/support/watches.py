@@ -44,6 +44,7 @@ def _view(pipeline_id: str, step_id: str) -> ContainerView:
         name="n",
         state="running",
         labels={PIPELINE: pipeline_id, STEP: step_id},
+        image="",
         image_id="",
         created_at="",
         started_at=None,

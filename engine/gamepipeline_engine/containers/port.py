@@ -46,11 +46,15 @@ class DaemonInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A local image. ``digest`` is ``sha256:…`` of the registry when known, else the image id."""
+    """A local image. ``digest`` is ``sha256:…`` of the registry when known, else the image id.
+
+    ``exact`` names this very image, whatever ``reference`` names by then: what a container is made from.
+    """
 
     reference: str
     id: str
     digest: str
+    exact: str
     size: int
     pulled: bool  # fetched by this call
     duration: float  # seconds the fetch took; 0 when not pulled
@@ -92,6 +96,7 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     state: ContainerState
     labels: Mapping[str, str]
+    image: str  # as it was asked for
     image_id: str
     created_at: str
     started_at: str | None
@@ -104,6 +109,11 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]  # in its networks, IPv4
     endpoints: tuple[Endpoint, ...]
     restarting: bool = False
+
+    @property
+    def image_digest(self) -> str:
+        """The digest by which its image was asked for, else the image's id."""
+        return self.image.partition("@")[2] or self.image_id
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,9 +192,13 @@ class Containers(Protocol):
         policy: Literal["always", "missing", "never"],
         *,
         platform: str | None = None,
+        digest: str | None = None,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> ImageInfo:
         """Have the image here. One fetch at a time per reference; who waits shares its result.
+
+        ``digest`` (of an earlier ImageInfo): have exactly that one, wherever the reference's tag points now.
+        It is fetched when it is missing, also with ``always``: what a digest names does not change.
 
         Raises DaemonError with cause image_not_found, image_auth, image_pull or no_space, also for
         failures that arrive inside a successful stream.

@@ -37,7 +37,7 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
         step=action.step,
         attempt=action.attempt,
         container_id=view.id,
-        image_digest=desk.step_state.image_digest or view.image_id,
+        image_digest=desk.step_state.image_digest or view.image_digest,
         node=desk.host.node,
         docker=desk.host.docker,
     )

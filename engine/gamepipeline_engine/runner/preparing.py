@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec import structs
+
 from gamepipeline_engine.assembly import build
 from gamepipeline_engine.containers.names import labels
-from gamepipeline_engine.containers.port import ContainerConfig, ContainerView, DaemonError, PullProgress
+from gamepipeline_engine.containers.port import ContainerConfig, ContainerView, DaemonError, ImageInfo, PullProgress
 from gamepipeline_engine.core.inputs import AttemptFailed, ImageFetched
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
@@ -33,7 +35,7 @@ async def create(desk: Desk) -> ContainerView:
     if found:
         message = "; ".join(f"{one.message} ({one.rule})" for one in found)
         raise Refused("policy_denied", message, together(one.hint for one in found))
-    await _fetch_image(desk, image, config)
+    info = await _fetch_image(desk, image, config)
     try:
         config = await asyncio.to_thread(prepare_host_paths, config, host.policy, host.protected)
     except HostPathDenied as exc:
@@ -45,18 +47,25 @@ async def create(desk: Desk) -> ContainerView:
     if archive is not None:
         await desk.change(lambda: containers.fill_workspace(pipeline, archive))
     failpoint("before_create")
-    view: ContainerView = await desk.change(lambda: containers.create(config))
+    # The policy has judged the image as it was written; what runs is that very one.
+    exact = structs.replace(config, body={**config.body, "Image": info.exact})
+    view: ContainerView = await desk.change(lambda: containers.create(exact))
     failpoint("after_create")
     return view
 
 
-async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> None:
+async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> ImageInfo:
+    """The image, here: the one of the first attempt, so that a tag which moved meanwhile changes nothing."""
+
     def progress(now: PullProgress) -> None:
         desk.host.progress(desk.state.id, desk.step, now)
 
     containers = desk.host.containers
+    pinned = desk.step_state.pinned
     info = await desk.reach(
-        lambda: containers.ensure_image(image, config.pull, platform=config.platform, on_progress=progress)
+        lambda: containers.ensure_image(
+            image, config.pull, platform=config.platform, digest=pinned, on_progress=progress
+        )
     )
     if info.pulled:
         fetched = ImageFetched(
@@ -68,6 +77,7 @@ async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> None:
             duration=info.duration,
         )
         await desk.report(fetched)
+    return info
 
 
 async def report_refusal(desk: Desk, refusal: Exception) -> None:

@@ -53,6 +53,24 @@ async def test_an_image_by_digest(rig: DockerRig, registry: Registry) -> None:
     await docker("rmi", "-f", reference)
 
 
+async def test_a_tag_that_was_moved(rig: DockerRig, registry: Registry) -> None:
+    """The image of a digest is had without asking the registry; once it is gone here, it is fetched by its digest."""
+    first = await rig.containers.ensure_image(registry.reference, "always")
+    registry.move_tag()
+    second = await rig.containers.ensure_image(registry.reference, "always")
+    assert first.digest != second.digest == registry.digest
+    asked = registry.asked
+    again = await rig.containers.ensure_image(registry.reference, "always", digest=first.digest)
+    assert (again.id, again.digest, again.exact, again.pulled) == (first.id, first.digest, first.exact, False)
+    assert registry.asked == asked
+    await docker("rmi", "-f", first.id)
+    fetched = await rig.containers.ensure_image(registry.reference, "missing", digest=first.digest)
+    assert (fetched.id, fetched.digest, fetched.exact, fetched.pulled) == (first.id, first.digest, first.exact, True)
+    view = await rig.containers.create(rig.config("true", Image=fetched.exact))
+    assert (view.image_id, view.image_digest) == (first.id, first.digest)
+    await docker("rmi", "-f", first.id)
+
+
 async def test_never_does_not_ask_the_registry(rig: DockerRig, registry: Registry) -> None:
     """With ``never`` an image that is not here is not found, and nobody is asked."""
     with pytest.raises(DaemonError) as caught:

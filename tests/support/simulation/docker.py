@@ -213,13 +213,16 @@ class Containers:
         policy: Literal["always", "missing", "never"],
         *,
         platform: str | None = None,
+        digest: str | None = None,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> ImageInfo:
         """See the port."""
         await self._ask("ensure_image", reference)
         if self._chance.happens(self.machine.mood.refusal):
             raise DaemonError("ensure_image", reference, 500, "refused by chance", "image_pull")
-        return await self._inner.ensure_image(reference, policy, platform=platform, on_progress=on_progress)
+        return await self._inner.ensure_image(
+            reference, policy, platform=platform, digest=digest, on_progress=on_progress
+        )
 
     async def inspect(self, name: str) -> ContainerView | None:
         """See the port."""

@@ -22,6 +22,7 @@ from gamepipeline_events import (
     ServiceRestarted,
     ServiceStopRequested,
     StepReset,
+    StepScheduled,
     StepSkipped,
     StepStarted,
     UnknownEvent,
@@ -355,3 +356,34 @@ def test_a_payload_that_is_no_event() -> None:
     with pytest.raises(BadInput):
         replay([b"\xff{"])
     assert encode(decode(Story().payloads[0])) == Story().payloads[0]
+
+
+def image_of(story: Story, image: str, digest: str | None = None) -> Story:
+    """The next attempt of the step, with this image, which is pulled when ``digest`` is given."""
+    attempt = story.state.steps["a"].attempt + 1
+    story.then(
+        StepScheduled(
+            step="a",
+            name="a",
+            attempt=attempt,
+            kind="container",
+            image=image,
+            container_name=f"gp-p1.a.{attempt}",
+            docker=DOCKER,
+        )
+    )
+    if digest is not None:
+        story.then(ImagePulled(step="a", image=image, digest=digest, size=1, duration=1.0))
+    return story
+
+
+def test_the_first_digest_of_an_image_stays() -> None:
+    """For every attempt with that image; another image has a digest of its own."""
+    story = image_of(Story().started(), "game:1", "sha256:first").step_started("a").step_failed("a", retry_in=1.0)
+    assert story.state.steps["a"].pinned == "sha256:first"
+    image_of(story, "game:1")
+    assert (story.state.steps["a"].pinned, story.state.steps["a"].image_digest) == ("sha256:first", None)
+    story.step_failed("a", retry_in=1.0)
+    assert image_of(story, "game:2").state.steps["a"].pinned is None
+    story.step_started("a")
+    assert story.state.steps["a"].pinned == "sha256:1"

@@ -97,10 +97,11 @@ class DockerContainers:
         policy: Literal["always", "missing", "never"],
         *,
         platform: str | None = None,
+        digest: str | None = None,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> ImageInfo:
         """See the port."""
-        return await self._images.ensure(reference, policy, platform=platform, on_progress=on_progress)
+        return await self._images.ensure(reference, policy, platform=platform, digest=digest, on_progress=on_progress)
 
     async def create(self, config: ContainerConfig) -> ContainerView:
         """See the port."""

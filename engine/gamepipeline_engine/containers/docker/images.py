@@ -12,7 +12,15 @@ from gamepipeline_engine.containers.classify import cause_of
 from gamepipeline_engine.containers.docker.client import DockerClient, one_line
 from gamepipeline_engine.containers.docker.endpoint import NoEndpoint
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
-from gamepipeline_engine.containers.docker.registry import HUB, auth_header, complete, registry_of, secrets_of
+from gamepipeline_engine.containers.docker.registry import (
+    HUB,
+    auth_header,
+    by_digest,
+    complete,
+    digests_of,
+    registry_of,
+    secrets_of,
+)
 from gamepipeline_engine.containers.port import DaemonError, ImageInfo, PullProgress
 
 STALLED = 120.0
@@ -58,24 +66,27 @@ class DockerImages:
         policy: Literal["always", "missing", "never"],
         *,
         platform: str | None,
+        digest: str | None = None,
         on_progress: Listener | None,
     ) -> ImageInfo:
         """See the port."""
-        full = complete(reference)
-        if policy != "always":
-            found = await self._inspect(full)
+        wanted = complete(reference) if digest is None else by_digest(reference, digest)
+        if policy != "always" or digest is not None:
+            found = await self._inspect(wanted)
+            if found is None and digest is not None:
+                found = await self._inspect(digest)  # one that no registry knows has its id as digest
             if found is not None and _fits(found, platform):
-                return _info(reference, found, None)
+                return _info(reference, found, None, digest)
             if policy == "never":
                 raise DaemonError(_OP, reference, 404, "the image is not here", "image_not_found")
-        seconds = await self._share(full, platform, on_progress)
-        found = await self._inspect(full)
+        seconds = await self._share(wanted, platform, on_progress)
+        found = await self._inspect(wanted)
         if found is None:
             message = "the pull ended without the image being here"
             raise DaemonError(_OP, reference, 0, message, "image_pull")
         if not _fits(found, platform):  # the daemon takes what there is and only warns
             raise DaemonError(_OP, reference, 404, f"there is none for {platform}", "image_not_found")
-        return _info(reference, found, seconds)
+        return _info(reference, found, seconds, digest)
 
     async def close(self) -> None:
         """Give up every fetch under way."""
@@ -174,22 +185,17 @@ def _fits(found: dict[str, Any], platform: str | None) -> bool:
     return all(want == have for want, have in zip(platform.split("/"), here, strict=False))
 
 
-def _info(reference: str, found: dict[str, Any], seconds: float | None) -> ImageInfo:
+def _info(reference: str, found: dict[str, Any], seconds: float | None, wanted: str | None) -> ImageInfo:
+    known = digests_of(reference, found.get("RepoDigests") or ())
+    digest = wanted if wanted in known else next(iter(known), "")
+    full = complete(reference)
+    exact = full if "@" in full else f"{full}@{digest}"
     return ImageInfo(
         reference=reference,
         id=found["Id"],
-        digest=_digest(reference, found),
+        digest=digest or found["Id"],
+        exact=exact if digest else found["Id"],
         size=int(found.get("Size") or 0),
         pulled=seconds is not None,
         duration=seconds or 0.0,
     )
-
-
-def _digest(reference: str, found: dict[str, Any]) -> str:
-    """The digest under which the reference's own repository knows the image, else any, else its id."""
-    known = [text.partition("@") for text in found.get("RepoDigests") or ()]
-    name = reference.partition("@")[0]
-    name = name if ":" not in name.rpartition("/")[2] else name.rpartition(":")[0]
-    own = [digest for repository, _, digest in known if repository == name]
-    every = [digest for _, _, digest in known]
-    return str((own or every or [found["Id"]])[0])

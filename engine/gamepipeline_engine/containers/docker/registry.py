@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gamepipeline_engine.containers.docker.endpoint import config_folder, docker_config
@@ -18,6 +18,32 @@ def complete(reference: str) -> str:
     """``reference`` with a tag or digest: without one, a pull would fetch every tag there is."""
     name = reference.rpartition("/")[2]
     return reference if ":" in name or "@" in name else f"{reference}:latest"
+
+
+def by_digest(reference: str, digest: str) -> str:
+    """The image of that digest in the reference's repository."""
+    return f"{_repository(reference)}@{digest}"
+
+
+def digests_of(reference: str, known: Iterable[str]) -> list[str]:
+    """Those of a local image's ``name@digest`` entries that belong to the reference's own repository.
+
+    Its own digest comes first when the reference has one.
+    """
+    own = _familiar(_repository(reference))
+    wanted = reference.partition("@")[2]
+    found = [digest for name, _, digest in (text.partition("@") for text in known) if _familiar(name) == own]
+    return sorted(found, key=lambda digest: digest != wanted)
+
+
+def _repository(reference: str) -> str:
+    name = reference.partition("@")[0]
+    return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+
+
+def _familiar(name: str) -> str:
+    """A repository's name as the daemon writes it: without what stands for Docker Hub."""
+    return name.removeprefix("index.").removeprefix(f"{HUB}/").removeprefix("library/")
 
 
 def registry_of(reference: str) -> str:

@@ -35,6 +35,7 @@ def container_view(found: Json) -> ContainerView:
         name=str(found["Name"]).removeprefix("/"),
         state=status,
         labels=dict(found["Config"].get("Labels") or {}),
+        image=str(found["Config"].get("Image") or ""),
         image_id=str(found.get("Image") or ""),
         created_at=wire_time(found["Created"]) or "",
         started_at=wire_time(state.get("StartedAt")),

@@ -68,11 +68,12 @@ class FakeContainers:
         policy: Literal["always", "missing", "never"],
         *,
         platform: str | None = None,  # noqa: ARG002 - the fake's images fit every platform
+        digest: str | None = None,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> ImageInfo:
         """See the port."""
         async with self._call("ensure_image", reference):
-            return await self._pulls.ensure(reference, policy, on_progress)
+            return await self._pulls.ensure(reference, policy, digest, on_progress)
 
     async def create(self, config: ContainerConfig) -> ContainerView:
         """See the port."""
@@ -92,7 +93,7 @@ class FakeContainers:
 
     def _create(self, config: ContainerConfig) -> Machine:
         image = str(config.body["Image"])
-        if not self._pulls.is_here(image):
+        if self.daemon.image(image) is None:
             message = f"No such image: {image}"
             raise DaemonError("create", config.name, 404, message, "image_not_found")
         script = self.daemon.script_for(config.body)

@@ -16,7 +16,7 @@ from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.containers.fake.clock import ScaledClock
 from gamepipeline_engine.containers.fake.faults import Faults
 from gamepipeline_engine.containers.fake.machine import Files, Machine
-from gamepipeline_engine.containers.fake.script import FakeImage, FakeScript, image_id
+from gamepipeline_engine.containers.fake.script import FakeImage, FakeScript, complete, image_id
 from gamepipeline_engine.containers.names import ATTEMPT, STEP
 from gamepipeline_engine.containers.port import DaemonUnreachable
 from gamepipeline_events import Endpoint
@@ -57,6 +57,8 @@ class FakeDaemon:
         """Every call that was made, as (method, subject)."""
         self.registry: dict[str, FakeImage] = dict(registry or {})
         self.images: dict[str, FakeImage] = {name: FakeImage() for name in images}
+        self.kept: dict[str, tuple[str, FakeImage]] = {}
+        """Images by what names exactly them, with the reference they had: they outlive their tags."""
         self.containers: dict[str, Machine] = {}
         self.networks: dict[str, Thing] = {}
         self.volumes: dict[str, Thing] = {}
@@ -110,15 +112,18 @@ class FakeDaemon:
 
     # --- containers ---------------------------------------------------------------------------
 
+    def image(self, name: str) -> tuple[str, FakeImage] | None:
+        """The image that is here under ``name``, a reference or an exact name, and the reference of it."""
+        full = complete(name)
+        return (full, self.images[full]) if full in self.images else self.kept.get(name)
+
     def script_for(self, body: Mapping[str, Any]) -> FakeScript | None:
         """The script of the container that ``body`` describes."""
         labels = body.get("Labels") or {}
         step = str(labels.get(STEP, ""))
-        keys: tuple[Key, ...] = (
-            (step, int(labels.get(ATTEMPT) or 0)),
-            step,
-            str(body.get("Image", "")),
-        )
+        name = str(body.get("Image", ""))
+        reference, _ = self.image(name) or (name, None)
+        keys: tuple[Key, ...] = ((step, int(labels.get(ATTEMPT) or 0)), step, name, reference)
         return next((self.scripts[key] for key in keys if key in self.scripts), None)
 
     def add(self, name: str, body: Mapping[str, Any], env: Mapping[str, str]) -> Machine:
@@ -131,7 +136,7 @@ class FakeDaemon:
             body=body,
             env=env,
             script=self.script_for(body),
-            image_id=image_id(str(body["Image"])),
+            image_id=image_id(*(self.image(str(body["Image"])) or (str(body["Image"]), FakeImage()))),
             created=now,
         )
         machine.address = f"10.0.{number // 250 % 250}.{number % 250 + 2}"

@@ -248,6 +248,7 @@ class Machine:
             name=self.name,
             state=self.state,
             labels=self.labels,
+            image=str(self.body["Image"]),
             image_id=self.image_id,
             created_at=timestamp(self.created),
             started_at=timestamp(self.started) if self.started else None,

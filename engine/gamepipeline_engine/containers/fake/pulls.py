@@ -23,30 +23,28 @@ class Pulls:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shared: dict[str, int] = {}
 
-    def is_here(self, reference: str) -> bool:
-        """Whether the daemon has the image."""
-        return complete(reference) in self._daemon.images
-
     async def ensure(
         self,
         reference: str,
         policy: Literal["always", "missing", "never"],
+        digest: str | None,
         listener: Listener | None,
     ) -> ImageInfo:
         """See the port."""
-        full = complete(reference)
-        if policy != "always" and full in self._daemon.images:
-            return _info(reference, self._daemon.images[full], None)
+        wanted = complete(reference) if digest is None else _by_digest(reference, digest)
+        found = self._daemon.image(wanted) or (self._daemon.image(digest) if digest else None)
+        if found is not None and (policy != "always" or digest is not None):
+            return self._info(reference, found[1], None)
         if policy == "never":
             raise DaemonError(_OP, reference, 404, "the image is not here", "image_not_found")
-        before = self._shared.get(full, 0)
+        before = self._shared.get(wanted, 0)
         began = self._daemon.clock.now()
-        async with self._locks[full]:
-            if self._shared.get(full, 0) == before:
-                await self._fetch(full, listener)
-                self._shared[full] = before + 1
+        async with self._locks[wanted]:
+            if self._shared.get(wanted, 0) == before:
+                await self._fetch(wanted, listener)
+                self._shared[wanted] = before + 1
         seconds = (self._daemon.clock.now() - began).total_seconds()
-        return _info(reference, self._daemon.images[full], seconds)
+        return self._info(reference, self._daemon.images[wanted], seconds)
 
     async def _fetch(self, reference: str, listener: Listener | None) -> None:
         found = self._daemon.registry.get(reference)
@@ -63,14 +61,25 @@ class Pulls:
             raise DaemonError(_OP, reference, 0, "the pull failed", found.pull_error)
         self._daemon.images[reference] = found
 
+    def _info(self, reference: str, image: FakeImage, seconds: float | None) -> ImageInfo:
+        full, identity = complete(reference), image_id(reference, image)
+        exact = identity
+        if image.digest:
+            exact = full if "@" in full else f"{full}@{image.digest}"
+            self._daemon.kept[_by_digest(reference, image.digest)] = (full, image)
+        self._daemon.kept[exact] = self._daemon.kept[identity] = (full, image)
+        return ImageInfo(
+            reference=reference,
+            id=identity,
+            digest=image.digest or identity,
+            exact=exact,
+            size=image.size,
+            pulled=seconds is not None,
+            duration=seconds or 0.0,
+        )
 
-def _info(reference: str, image: FakeImage, seconds: float | None) -> ImageInfo:
-    identity = image_id(reference)
-    return ImageInfo(
-        reference=reference,
-        id=identity,
-        digest=image.digest or identity,
-        size=image.size,
-        pulled=seconds is not None,
-        duration=seconds or 0.0,
-    )
+
+def _by_digest(reference: str, digest: str) -> str:
+    name = reference.partition("@")[0]
+    name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    return f"{name}@{digest}"

@@ -50,6 +50,9 @@ class FakeImage(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry has: how long the fetch takes, or how it fails."""
 
     digest: str = ""
+    """As the registry has it; without one it was made here."""
+    id: str = ""
+    """Images with another id are other images; by default there is one for each digest or name."""
     size: int = 1_000_000
     layers: int = 2
     pull_for: float = 0.0
@@ -89,6 +92,6 @@ def complete(reference: str) -> str:
     return reference if ":" in name or "@" in name else f"{reference}:latest"
 
 
-def image_id(reference: str) -> str:
-    """The id of the one image that a reference stands for."""
-    return f"sha256:{hashlib.sha256(complete(reference).encode()).hexdigest()}"
+def image_id(reference: str, image: FakeImage) -> str:
+    """The id of ``image``, which ``reference`` names."""
+    return image.id or f"sha256:{hashlib.sha256((image.digest or complete(reference)).encode()).hexdigest()}"
