@@ -44,6 +44,7 @@ from gamepipeline_events import (
     StepStopRequested,
     UnknownEvent,
 )
+from gamepipeline_events.times import seconds_between
 from gamepipeline_projections.errors import ChainBroken, ForeignEvent, Gap, IllegalTransition, StaleEpoch
 from gamepipeline_projections.outline import outline
 from gamepipeline_projections.state import (
@@ -57,6 +58,9 @@ from gamepipeline_projections.state import (
     StepState,
 )
 from gamepipeline_projections.transitions import ANYWHERE, PIPELINE, SERVICE, SERVICE_EVENTS, STEP
+
+CALM = 600.0
+"""Seconds with one owner after which the next takeover is no sign of a loop any more."""
 
 
 def evolve(state: PipelineState, event: Event) -> PipelineState:
@@ -154,8 +158,19 @@ def _resumed(state: PipelineState, event: Event, data: PipelineResumed) -> Pipel
         nodes={**state.nodes, data.docker: data.node},
         epoch=data.epoch,
         released=False,
-        resumes=state.resumes + 1,
+        resumes=state.resumes + 1 if _in_a_row(state, event) else 1,
+        resumed_at=event.time,
     )
+
+
+def _in_a_row(state: PipelineState, event: Event) -> bool:
+    """Whether the last owner had it only for a short while, and did not let it go as one who is well does.
+
+    A step may run for days, and its engine be replaced many times meanwhile.
+    """
+    if state.released or state.resumed_at is None:
+        return False
+    return seconds_between(state.resumed_at, event.time) < CALM
 
 
 def _released(state: PipelineState, event: Event, data: PipelineReleased) -> PipelineState:

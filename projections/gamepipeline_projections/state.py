@@ -140,7 +140,9 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int = 0
     released: bool = False
     resumes: int = 0
-    """PipelineResumed in a row without a step event."""
+    """PipelineResumed in a row, close together, without a step event: after a release the count begins anew."""
+    resumed_at: str | None = None
+    """When the owner took it from another one."""
     started_at: str | None = None
     ended_at: str | None = None
     ending_at: str | None = None

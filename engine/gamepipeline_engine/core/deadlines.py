@@ -13,6 +13,10 @@ ENDING_LIMIT = 600.0
 """Seconds an ``always`` or ``on_failure`` step has once the pipeline is ending, unless it says less."""
 
 
+FIRST_LOOK = 10.0
+"""Seconds a new owner has to find that a service has long been ready."""
+
+
 def pipeline_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | None:
     """When the pipeline's own timeout is over; None where it does not apply (any more)."""
     if state.phase not in {"running", "failing"} or state.started_at is None:
@@ -35,10 +39,16 @@ def step_deadline(spec: ResolvedStep, state: PipelineState, step: StepState) -> 
     if step.phase == "running" and spec.timeout is not None:
         limits.append((later(began, spec.timeout), "step_timeout"))
     if spec.ready is not None and step.service is not None and step.service.phase == "starting":
-        limits.append((later(began, spec.ready.timeout), "ready_timeout"))
+        limits.append((_ready_deadline(began, spec.ready.timeout, state.resumed_at), "ready_timeout"))
     if state.ending_at is not None and spec.when != "on_success":
         limits.append((later(max(began, state.ending_at), ENDING_LIMIT), "step_timeout"))
     return min(limits, default=None)
+
+
+def _ready_deadline(began: str, timeout: float, resumed_at: str | None) -> datetime:
+    """The service's own clock; but a new owner, who comes late, has the time for a look first."""
+    limit = later(began, timeout)
+    return limit if resumed_at is None else max(limit, later(resumed_at, FIRST_LOOK))
 
 
 def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from gamepipeline_engine.core.deadlines import next_deadline, pipeline_deadline, step_deadline
+from gamepipeline_engine.core.deadlines import FIRST_LOOK, next_deadline, pipeline_deadline, step_deadline
 from gamepipeline_engine.core.specs import spec_of
-from gamepipeline_events.times import moment
-from tests.support.histories import Story, pipeline, service, step
+from gamepipeline_events import PipelineResumed
+from gamepipeline_events.times import moment, seconds_between
+from tests.support.histories import DOCKER, Story, pipeline, service, step
 
 
 def of_pipeline(story: Story) -> datetime | None:
@@ -94,6 +95,17 @@ def test_a_service_has_to_be_ready_in_time() -> None:
     assert of_step(started(service("a")).running("a")) == (60.0, "ready_timeout")
     assert of_step(started(service("a", ready={"timeout": "5s"})).running("a")) == (5.0, "ready_timeout")
     assert of_step(started(service("a")).answering("a")) is None
+
+
+def test_a_new_owner_has_time_for_a_look() -> None:
+    """Nobody probed while nobody owned it: what has long been ready must not end as not ready in time."""
+    story = started(service("a", ready={"timeout": "5s"})).running("a").wait(100)
+    story.then(PipelineResumed(node="n", engine="e", docker=DOCKER, epoch=2, previous_engine="p", reason="r"), epoch=2)
+    gap = seconds_between(story.state.steps["a"].started_at or "", story.state.resumed_at or "")
+    assert of_step(story) == (gap + FIRST_LOOK, "ready_timeout")
+    early = started(service("a", ready={"timeout": "60s"})).running("a").wait(1)
+    early.then(PipelineResumed(node="n", engine="e", docker=DOCKER, epoch=2, previous_engine="p", reason="r"), epoch=2)
+    assert of_step(early) == (60.0, "ready_timeout")
 
 
 def test_the_earlier_of_two_deadlines_counts() -> None:

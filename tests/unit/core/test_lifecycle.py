@@ -33,6 +33,7 @@ from gamepipeline_events import (
     ServiceStopRequested,
 )
 from gamepipeline_projections import PipelineState
+from gamepipeline_projections.evolve import CALM
 from tests.support.histories import AT_PIPELINE, DOCKER, ENGINE, NODE, Story, pipeline, service, step
 
 PROBLEM = Problem(code="GP302", message="X has no value", path=("envs", 0))
@@ -167,12 +168,16 @@ def test_a_release_names_what_runs_on() -> None:
 
 def resumed_often(story: Story, times: int = MAX_RESUMES) -> Story:
     """So many engines took the pipeline and got nowhere."""
-    for number in range(times):
-        claim = Claim(node="n", engine=f"01JD{number:022d}", docker=DOCKER)
-        data = story.ask(claim)
-        assert isinstance(data, PipelineResumed)
-        story.then(data, epoch=data.epoch)
+    for _ in range(times):
+        resumed_once(story)
     return story
+
+
+def resumed_once(story: Story) -> None:
+    """Another engine takes it."""
+    data = story.ask(Claim(node="n", engine=f"01JD{story.state.epoch:022d}", docker=DOCKER))
+    assert isinstance(data, PipelineResumed)
+    story.then(data, epoch=data.epoch)
 
 
 def test_a_pipeline_that_kills_engines_ends() -> None:
@@ -185,6 +190,17 @@ def test_a_pipeline_that_kills_engines_ends() -> None:
 def test_progress_forgives_resumes() -> None:
     """A step event in between starts the count anew."""
     story = resumed_often(Story().started()).scheduled("a")
+    assert isinstance(story.ask(OTHER), PipelineResumed)
+
+
+def test_a_step_that_outlives_many_engines() -> None:
+    """Let go by engines that were replaced, or left by one that was well for long: that is no loop."""
+    story = Story().started().running("a")
+    for _ in range(MAX_RESUMES + 1):
+        resumed_once(story.then(story.ask(Release(reason="upgrade")) or pytest.fail("no release")))
+    for _ in range(MAX_RESUMES + 1):
+        resumed_once(story.wait(CALM))
+    assert story.state.resumes == 1
     assert isinstance(story.ask(OTHER), PipelineResumed)
 
 
