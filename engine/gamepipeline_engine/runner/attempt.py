@@ -96,7 +96,13 @@ async def _attach_or_run(desk: Desk) -> ContainerView | None:
         view = await create(desk)
     if view.started_at is None:
         failpoint("before_start")
-        view = await desk.change(lambda: containers.start(desk.container))
+        try:
+            view = await desk.change(lambda: containers.start(desk.container))
+        except DaemonError:
+            # An earlier request may have started it, and its answer be lost: what ran was not refused.
+            view = await desk.look()
+            if view is None or view.started_at is None:
+                raise
         failpoint("after_start")
     return view
 

@@ -94,6 +94,25 @@ def test_a_call_that_got_lost(operation: str, how: str) -> None:
     play(main())
 
 
+def test_a_start_that_got_lost_and_is_refused_the_second_time() -> None:
+    """The container runs all the same: it is not removed, and its attempt has its one run."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        faults = engine.world.daemon.faults
+        async with engine.serving():
+            faults.lose_reply("start")
+            await engine.submit(pipeline(step("a", container={"image": IMAGE, "commands": ["sleep 5"]})))
+            while not engine.world.daemon.starts:  # noqa: ASYNC110 - a daemon says nothing of its starts
+                await asyncio.sleep(0.01)
+            faults.refuse("start", "container_start")
+            status = await engine.wait()
+        assert (status.status, status.steps[0].attempt) == ("completed", 1)
+        assert list(engine.world.daemon.starts.values()) == [1]
+
+    play(main())
+
+
 def test_a_daemon_that_is_away_decides_nothing() -> None:
     """Containers run on and no step fails; the fault is in the log, and all goes on when the daemon is back."""
 
