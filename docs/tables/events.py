@@ -6,7 +6,15 @@ import msgspec
 
 from gamepipeline_engine.broker import streams
 from gamepipeline_events import LOG_EVENTS, STATE_EVENTS, Event, EventData, StepCompleted, Subjects, Usage, encode
-from gamepipeline_events.catalog import TERMINAL_EVENTS, Endpoint, LeftBehind, RejectedError, ReleasedStep, RunningStep
+from gamepipeline_events.catalog import (
+    TERMINAL_EVENTS,
+    Endpoint,
+    LeftBehind,
+    RejectedError,
+    ReleasedStep,
+    RunningStep,
+    Want,
+)
 from gamepipeline_events.codec import CURRENT, Envelope
 from gamepipeline_events.commands import MAX_EXECUTE_BYTES, Cancel, Command, Execute, Stop
 from tables.markdown import annotation, code, field_table, fields, meaning, summary, table
@@ -32,7 +40,15 @@ ATTRIBUTES = {
 }
 
 PIPELINE = "01kaq3ge9s4k1wm5v0c8n2t6yd"
-STRUCTS: tuple[type[msgspec.Struct], ...] = (Endpoint, LeftBehind, RejectedError, ReleasedStep, RunningStep, Usage)
+STRUCTS: tuple[type[msgspec.Struct], ...] = (
+    Endpoint,
+    LeftBehind,
+    RejectedError,
+    ReleasedStep,
+    RunningStep,
+    Usage,
+    Want,
+)
 
 
 def envelope() -> str:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from gamepipeline_events import StopCause
+from gamepipeline_events import OnFull, StopCause
 
 _NAMES = {
     "str": "text",
@@ -22,7 +22,10 @@ _NAMES = {
 }
 
 
-_ALIASES = {"StopCause": "Literal[" + ", ".join(get_args(StopCause)) + "]"}
+_ALIASES = {
+    name: "Literal[" + ", ".join(get_args(alias)) + "]"
+    for name, alias in (("StopCause", StopCause), ("OnFull", OnFull))
+}
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -140,6 +140,7 @@ REGIONS = {
     "file-step": keys("Step"),
     "file-parameter": keys("ParameterSpec"),
     "file-retry": keys("Retry"),
+    "file-concurrency": keys("Concurrency"),
     "file-ready": keys("Ready"),
     "file-http": keys("HttpProbe"),
     "file-tcp": keys("TcpProbe"),

@@ -6,6 +6,7 @@ import msgspec
 
 from gamepipeline_engine.cli.reading.list import FIELDS
 from gamepipeline_projections import PipelineStatus, ServiceStatus, StepStatus
+from gamepipeline_projections.status import WaitingFor
 from tables.markdown import annotation, code, fields, meaning, table
 
 MEANING = {
@@ -28,6 +29,7 @@ MEANING = {
     "PipelineStatus.last_seq": "sequence of the last event in the stream",
     "PipelineStatus.snapshot_version": "version of this document's form",
     "PipelineStatus.steps": "in the order of the file",
+    "PipelineStatus.waiting_for": "what a pending pipeline needs before it can start",
     "StepStatus.id": "id of the step",
     "StepStatus.name": "its name in the file",
     "StepStatus.type": "`container` or `service`",
@@ -46,6 +48,11 @@ MEANING = {
     "StepStatus.updated_at": "time of the step's last event",
     "StepStatus.outputs": "what the step wrote to `GAMEPIPELINE_OUTPUT`",
     "StepStatus.service": "of a service step whose container started",
+    "StepStatus.waiting_for": "what a pending step needs before its next attempt",
+    "WaitingFor.kind": "`group`: a place in a [concurrency group](pipeline-file.md#concurrency)",
+    "WaitingFor.name": "of the group",
+    "WaitingFor.limit": "how many places it has",
+    "WaitingFor.since": "since when it waits",
     "ServiceStatus.status": "see below",
     "ServiceStatus.endpoints": "published ports: `container_port`, `host_ip`, `host_port`, `protocol`",
     "ServiceStatus.exit_code": "when it ended by itself",
@@ -110,6 +117,7 @@ REGIONS = {
     "status-pipeline": lambda: _struct(PipelineStatus),
     "status-step": lambda: _struct(StepStatus),
     "status-service": lambda: _struct(ServiceStatus),
+    "status-waiting": lambda: _struct(WaitingFor),
     "status-words": lambda: _words(PipelineStatus, WORDS),
     "status-step-words": lambda: _words(StepStatus, STEP_WORDS),
     "status-service-words": lambda: _words(ServiceStatus, SERVICE_WORDS),

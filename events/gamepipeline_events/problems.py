@@ -25,6 +25,7 @@ CODES: dict[str, str] = {
     "GP304": "expression is not allowed here",
     "GP401": "refused by the node's policy",
     "GP402": "compose field is not supported",
+    "GP403": "no place in the concurrency group",
 }
 
 Path = tuple[str | int, ...]

@@ -23,6 +23,7 @@ from gamepipeline_events import (
     PipelineCompleted,
     PipelineDeadlineReached,
     PipelineFailed,
+    PipelineQueued,
     PipelineRejected,
     PipelineReleased,
     PipelineResumed,
@@ -37,6 +38,7 @@ from gamepipeline_events import (
     StepCanceled,
     StepCompleted,
     StepFailed,
+    StepQueued,
     StepReset,
     StepScheduled,
     StepSkipped,
@@ -49,6 +51,7 @@ from gamepipeline_projections.errors import ChainBroken, ForeignEvent, Gap, Ille
 from gamepipeline_projections.outline import outline
 from gamepipeline_projections.state import (
     ACTIVE,
+    LIVE_SERVICE,
     TERMINAL,
     Cancellation,
     Head,
@@ -56,6 +59,7 @@ from gamepipeline_projections.state import (
     PipelineState,
     ServiceState,
     StepState,
+    Ticket,
 )
 from gamepipeline_projections.transitions import ANYWHERE, PIPELINE, SERVICE, SERVICE_EVENTS, STEP
 
@@ -108,8 +112,18 @@ def _pipeline_event(state: PipelineState, event: Event) -> PipelineState:
         raise IllegalTransition(event, "the pipeline", state.phase)
     new = _PIPELINE_EFFECTS[type(event.data)](replace(state, phase=phase), event, event.data)
     if phase in TERMINAL:
-        new = replace(new, ended_at=event.time)
+        new = replace(new, ended_at=event.time, ticket=None, steps=_places_given_back(new))
     return new
+
+
+def _places_given_back(state: PipelineState) -> dict[str, StepState]:
+    """The steps at the end: only a service that stays keeps its place in a group, unless nobody can reach it."""
+    left = {one.container_name for one in state.left_behind}
+    staying = {one for one in state.live_services() if state.steps[one].container_name not in left}
+    return {
+        one.id: one if one.ticket is None or one.id in staying else replace(one, ticket=None)
+        for one in state.steps.values()
+    }
 
 
 def _submitted(state: PipelineState, event: Event, data: PipelineSubmitted) -> PipelineState:
@@ -133,6 +147,14 @@ def _submitted(state: PipelineState, event: Event, data: PipelineSubmitted) -> P
 
 def _rejected(state: PipelineState, event: Event, data: PipelineRejected) -> PipelineState:
     return replace(state, error="; ".join(f"{one.code}: {one.message}" for one in data.errors))
+
+
+def _queued(state: PipelineState, event: Event, data: PipelineQueued) -> PipelineState:
+    return replace(state, ticket=_ticket(event, data))
+
+
+def _ticket(event: Event, data: PipelineQueued | StepQueued) -> Ticket:
+    return Ticket(sequence=event.sequence, wants=tuple(data.wants), on_full=data.on_full, since=event.time)
 
 
 def _started(state: PipelineState, event: Event, data: PipelineStarted) -> PipelineState:
@@ -206,6 +228,7 @@ _Effect = Callable[[PipelineState, Event, Any], PipelineState]
 _PIPELINE_EFFECTS: dict[type[EventData], _Effect] = {
     PipelineSubmitted: _submitted,
     PipelineRejected: _rejected,
+    PipelineQueued: _queued,
     PipelineStarted: _started,
     PipelineResumed: _resumed,
     PipelineReleased: _released,
@@ -281,8 +304,13 @@ def _attempt_event(step: StepState, event: Event) -> StepState:
         raise IllegalTransition(event, f"step {step.id}", step.phase)
     if isinstance(data, StepFailed) and data.will_retry:
         phase = "pending"
+    begins = isinstance(data, StepScheduled | StepQueued)
+    if isinstance(data, StepFailed) and step.phase == "pending":
+        begins = True  # an attempt that fails before it is scheduled: only one that waits in a queue can
+        if step.ticket is None:
+            raise IllegalTransition(event, f"step {step.id}", step.phase)
     attempt = getattr(data, "attempt", step.attempt)
-    if attempt != step.attempt + isinstance(data, StepScheduled):
+    if attempt != step.attempt + begins:
         raise IllegalTransition(event, f"step {step.id}", f"{step.phase} in attempt {step.attempt}")
     # Skipping is for a step that never had an attempt, canceling for one that waits for its next.
     wrong_end = isinstance(data, StepSkipped) if step.attempt else isinstance(data, StepCanceled)
@@ -291,7 +319,14 @@ def _attempt_event(step: StepState, event: Event) -> StepState:
     new: StepState = _STEP_EFFECTS[type(data)](replace(step, phase=phase), event, data)
     if new.settled:
         new = replace(new, ended_at=event.time)
-    return _follow_service(new, event)
+    return _follow_queue(_follow_service(new, event), data)
+
+
+def _follow_queue(step: StepState, data: EventData) -> StepState:
+    """An attempt that is over gives its place back; a service keeps it for as long as its container is there."""
+    over = step.settled or isinstance(data, StepFailed)
+    serving = step.service is not None and step.service.phase in LIVE_SERVICE
+    return replace(step, ticket=None) if step.ticket is not None and over and not serving else step
 
 
 def _follow_service(step: StepState, event: Event) -> StepState:
@@ -302,6 +337,10 @@ def _follow_service(step: StepState, event: Event) -> StepState:
     if phase is None:
         return step
     return replace(step, service=None if phase == "none" else ServiceState(phase=phase, observed_at=event.time))
+
+
+def _step_queued(step: StepState, event: Event, data: StepQueued) -> StepState:
+    return replace(step, ticket=_ticket(event, data), retry_at=None)
 
 
 def _scheduled(step: StepState, event: Event, data: StepScheduled) -> StepState:
@@ -357,6 +396,7 @@ def _step_completed(step: StepState, event: Event, data: StepCompleted) -> StepS
 def _step_failed(step: StepState, event: Event, data: StepFailed) -> StepState:
     return replace(
         step,
+        attempt=data.attempt,
         exit_code=data.exit_code,
         cause=data.cause,
         error=data.message,
@@ -382,6 +422,7 @@ def _step_reset(step: StepState, event: Event, data: StepReset) -> StepState:
 
 
 _STEP_EFFECTS: dict[type[EventData], Callable[[StepState, Event, Any], StepState]] = {
+    StepQueued: _step_queued,
     StepScheduled: _scheduled,
     ImagePulled: _image_pulled,
     StepStarted: _step_started,
@@ -400,7 +441,8 @@ def _service_event(step: StepState, event: Event) -> StepState:
     if service is None or phase is None:
         raise IllegalTransition(event, f"service {step.id}", service.phase if service else "none")
     service = replace(service, phase=phase, observed_at=event.time)
-    return replace(step, service=_SERVICE_EFFECTS[type(event.data)](service, event, event.data))
+    ticket = step.ticket if phase in LIVE_SERVICE else None
+    return replace(step, service=_SERVICE_EFFECTS[type(event.data)](service, event, event.data), ticket=ticket)
 
 
 def _service_ready(service: ServiceState, event: Event, data: ServiceReady) -> ServiceState:

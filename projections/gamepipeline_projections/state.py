@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gamepipeline_events import Endpoint, LeftBehind, PipelineDeadlineReached
+from gamepipeline_events import Endpoint, LeftBehind, OnFull, PipelineDeadlineReached, Want
 
 Phase = Literal[
     "none",
@@ -56,6 +56,15 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     stop_requested_by: str | None = None
 
 
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a queue, taken at ``since``. ``sequence``: that of its event in the stream, which is its place."""
+
+    sequence: int
+    wants: tuple[Want, ...]
+    on_full: OnFull
+    since: str
+
+
 class StepState(msgspec.Struct, frozen=True, kw_only=True):
     """One step.
 
@@ -95,6 +104,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the last event about the step: the cause of the next one."""
     outputs: dict[str, str] = {}
     service: ServiceState | None = None
+    ticket: Ticket | None = None
+    """While the step waits for its place in a group or has one: a service until its container is gone."""
 
     @property
     def settled(self) -> bool:
@@ -157,6 +168,8 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     """(alert, step id or "") already raised."""
     last_rejected: str | None = None
     """Id of the command that was refused last; the message where it had none."""
+    ticket: Ticket | None = None
+    """While the pipeline waits for its place in a group or has one: until its end."""
     current_step: int = 0
     unknown_events: int = 0
     head: Head = Head()

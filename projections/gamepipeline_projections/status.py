@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from gamepipeline_events import Endpoint
-from gamepipeline_projections.state import ACTIVE, PipelineState, ServiceState, StepState
+from gamepipeline_projections.state import ACTIVE, PipelineState, ServiceState, StepState, Ticket
 
 SNAPSHOT_VERSION = 1
 """Schema version of status documents and snapshots; one of another version is rebuilt from events."""
@@ -24,6 +24,15 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None
     restart_count: int
     observed_at: str | None
+
+
+class WaitingFor(msgspec.Struct, frozen=True, kw_only=True):
+    """What something that could start waits for: a place among the ``limit`` of the group ``name``."""
+
+    kind: Literal["group", "gpu"]
+    name: str
+    limit: int
+    since: str
 
 
 class StepStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +56,7 @@ class StepStatus(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str | None
     outputs: dict[str, str]
     service: ServiceStatus | None
+    waiting_for: WaitingFor | None = None
 
 
 class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +81,7 @@ class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     snapshot_version: int
     steps: list[StepStatus]
+    waiting_for: WaitingFor | None = None
 
     @property
     def terminal(self) -> bool:
@@ -102,6 +113,7 @@ def status_of(state: PipelineState) -> PipelineStatus:
         last_seq=state.head.sequence,
         snapshot_version=SNAPSHOT_VERSION,
         steps=[_step(step) for step in state.steps.values()],
+        waiting_for=_waiting_for(state.ticket) if state.phase == "pending" else None,
     )
 
 
@@ -145,7 +157,15 @@ def _step(step: StepState) -> StepStatus:
         updated_at=step.updated_at,
         outputs=step.outputs,
         service=_service(step.service),
+        waiting_for=_waiting_for(step.ticket) if step.phase == "pending" else None,
     )
+
+
+def _waiting_for(ticket: Ticket | None) -> WaitingFor | None:
+    if ticket is None or not ticket.wants:
+        return None
+    first = ticket.wants[0]
+    return WaitingFor(kind=first.kind, name=first.name, limit=first.limit, since=ticket.since)
 
 
 def _service(service: ServiceState | None) -> ServiceStatus | None:

@@ -15,6 +15,7 @@ PIPELINE: dict[tuple[Phase, str], Phase] = {
     ("none", "PipelineCanceled"): "canceled",
     ("pending", "PipelineRejected"): "rejected",
     ("pending", "PipelineCanceled"): "canceled",
+    ("pending", "PipelineQueued"): "pending",
     ("pending", "PipelineStarted"): "running",
     ("running", "PipelineResumed"): "running",
     ("running", "PipelineReleased"): "running",
@@ -38,7 +39,9 @@ PIPELINE: dict[tuple[Phase, str], Phase] = {
 }
 
 STEP: dict[tuple[StepPhase, str], StepPhase] = {
+    ("pending", "StepQueued"): "pending",
     ("pending", "StepScheduled"): "scheduled",
+    ("pending", "StepFailed"): "failed",  # only of a queued step: no place in its group
     ("pending", "StepSkipped"): "skipped",  # only before the first attempt
     ("pending", "StepCanceled"): "canceled",  # only between two attempts
     ("scheduled", "ImagePulled"): "scheduled",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +30,16 @@ def test_replays_to_the_recorded_status(path: Path) -> None:
     """The stored payloads fold to the status that was recorded with them; keys may be added, none changed."""
     found = json.loads(msgspec.json.encode(replay(payloads_of(path))))
     wanted = json.loads(path.with_suffix(".status.json").read_text())
-    assert {key: found[key] for key in wanted} == wanted
+    assert _only(found, wanted) == wanted
+
+
+def _only(found: Any, wanted: Any) -> Any:
+    """``found`` without the keys that ``wanted`` does not have, however deep."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return {key: _only(found[key], wanted[key]) for key in wanted}
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        return [_only(one, other) for one, other in zip(found, wanted, strict=True)]
+    return found
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

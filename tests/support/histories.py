@@ -18,11 +18,13 @@ from gamepipeline_events import (
     AlertRaised,
     Event,
     EventData,
+    OnFull,
     PipelineCanceled,
     PipelineCancelRequested,
     PipelineCompleted,
     PipelineDeadlineReached,
     PipelineFailed,
+    PipelineQueued,
     PipelineRejected,
     PipelineStarted,
     PipelineSubmitted,
@@ -32,12 +34,14 @@ from gamepipeline_events import (
     StepCanceled,
     StepCompleted,
     StepFailed,
+    StepQueued,
     StepScheduled,
     StepSkipped,
     StepStarted,
     StepStopRequested,
     StopCause,
     Usage,
+    Want,
     decode,
     encode,
     spec_hash,
@@ -151,6 +155,17 @@ class Story:
         """PipelineStarted."""
         total = len(self.state.steps)
         return self.then(PipelineStarted(node=NODE, engine=ENGINE, docker=DOCKER, epoch=1, total_steps=total), epoch=1)
+
+    def pipeline_queued(self, group: str, limit: int = 1, on_full: OnFull = "wait") -> Self:
+        """PipelineQueued."""
+        want = Want(kind="group", name=group, limit=limit)
+        return self.then(PipelineQueued(wants=[want], on_full=on_full), epoch=None)
+
+    def queued(self, name: str, group: str, limit: int = 1, on_full: OnFull = "wait") -> Self:
+        """StepQueued, for the next attempt."""
+        want = Want(kind="group", name=group, limit=limit)
+        attempt = self.state.steps[name].attempt + 1
+        return self.then(StepQueued(step=name, attempt=attempt, wants=[want], on_full=on_full))
 
     def cancel_requested(self, reason: str = "enough") -> Self:
         """PipelineCancelRequested."""
@@ -321,6 +336,7 @@ AT_PIPELINE: dict[str, Callable[[], Story]] = {
 
 AT_STEP: dict[str, Callable[[], Story]] = {
     "pending": lambda: Story().started(),
+    "queued": lambda: Story().started().queued("a", "g"),
     "backing_off": lambda: Story().started().backing_off("a"),
     "scheduled": lambda: Story().started().scheduled("a"),
     "running": lambda: Story().started().running("a"),

@@ -148,9 +148,9 @@ def _digest(data: bytes) -> str:
 
 
 @asynccontextmanager
-async def running_registry() -> AsyncIterator[Registry]:
-    """A registry on a port of its own."""
-    registry = Registry()
+async def running_registry(registry: Registry | None = None) -> AsyncIterator[Registry]:
+    """A registry, or this one, on a port of its own."""
+    registry = registry or Registry()
     runner = web.AppRunner(registry.application(), shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -91,7 +91,7 @@ def _names(error: BaseException) -> set[str]:
 def _crash(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    what = f"{type(error).__name__}: {_one_line(str(error))[:300]}"
+    what = f"{type(error).__name__}: {_one_line(KNOWN.text(str(error)))[:300]}"
     for folder in (_state_folder(), Path(tempfile.gettempdir())):
         path = folder / name
         try:

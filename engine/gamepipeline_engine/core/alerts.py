@@ -66,6 +66,15 @@ def _waits_for_the_clock(state: PipelineState, now: datetime) -> bool:
     return False
 
 
+def _waits_for_others(state: PipelineState, observed: StallSeen) -> bool:
+    """Whether it waits for its place in a group, and somebody is there to go on when it gets it."""
+    if state.phase == "pending":
+        return state.ticket is not None and observed.pool_served
+    waiting = any(step.phase == "pending" and step.ticket is not None for step in state.steps.values())
+    busy = any(under_way(step) for step in state.steps.values())
+    return waiting and not busy and observed.owner_present and not state.released
+
+
 def who_acts(state: PipelineState, observed: StallSeen) -> str:
     """Who can get a stalled pipeline going again, in a sentence."""
     pool = state.pool or ""
@@ -87,7 +96,7 @@ def who_acts(state: PipelineState, observed: StallSeen) -> str:
 def on_stall_seen(state: PipelineState, observed: StallSeen, now: datetime) -> EventData | None:
     """Once a pipeline; not when something has happened since somebody looked."""
     found = stalled(state, living=observed.living, now=now, bound=observed.bound)
-    if found is None:
+    if found is None or _waits_for_others(state, observed):
         return None
     act = who_acts(state, observed)
     return AlertRaised(

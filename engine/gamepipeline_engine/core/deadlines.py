@@ -51,6 +51,13 @@ def _ready_deadline(began: str, timeout: float, resumed_at: str | None) -> datet
     return limit if resumed_at is None else max(limit, later(resumed_at, FIRST_LOOK))
 
 
+def queue_deadline(spec: ResolvedStep, state: PipelineState, step: StepState) -> datetime | None:
+    """When a step of an ending pipeline has waited too long for its place in a group: nothing else would end that."""
+    if step.phase != "pending" or step.ticket is None or state.ending_at is None or spec.when == "on_success":
+        return None
+    return later(max(step.ticket.since, state.ending_at), ENDING_LIMIT)
+
+
 def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | None:
     """The next moment at which the clock alone may change something."""
     if state.phase not in ACTIVE:
@@ -62,6 +69,7 @@ def next_deadline(spec: ResolvedPipeline, state: PipelineState) -> datetime | No
         step = state.steps[one.id]
         limit = step_deadline(one, state, step)
         moments.append(limit[0] if limit else None)
-        if step.phase == "pending" and step.retry_at is not None and not waits_for_place:
-            moments.append(moment(step.retry_at) if verdict(spec, state, one) == START else None)
+        waits = [moment(step.retry_at) if step.retry_at else None, queue_deadline(one, state, step)]
+        if step.phase == "pending" and any(waits) and not waits_for_place and verdict(spec, state, one) == START:
+            moments += waits
     return min((each for each in moments if each is not None), default=None)

@@ -33,9 +33,11 @@ from gamepipeline_engine.core.inputs import (
     ImageFetched,
     Input,
     LogsLost,
+    MakeRoom,
     NodeLost,
     PoolUnserved,
     ProbesExhausted,
+    Queue,
     Refuse,
     RejectCommand,
     Release,
@@ -59,6 +61,7 @@ from gamepipeline_engine.core.lifecycle import (
     on_submit,
 )
 from gamepipeline_engine.core.nodelost import on_node_lost
+from gamepipeline_engine.core.queueing import on_make_room, on_queue
 from gamepipeline_engine.core.services import (
     on_logs_lost,
     on_service_gone,
@@ -75,6 +78,8 @@ _RULES: dict[type[Input], _Rule] = {
     Submit: on_submit,
     Refuse: on_refuse,
     RejectCommand: on_reject_command,
+    Queue: on_queue,
+    MakeRoom: on_make_room,
     Claim: on_claim,
     Release: on_release,
     RequestCancel: on_cancel,

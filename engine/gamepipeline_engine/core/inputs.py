@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gamepipeline_events import Endpoint, LeftBehind, Problem, Usage
+from gamepipeline_projections.tickets import Standing
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +40,7 @@ class Claim(Input, frozen=True, kw_only=True):
 
     ``judged``: number of the event up to which the history was known when the pipeline was found to
     be free. Anything after it may be a sign of life, so it has to be judged anew. None: it is free
-    whatever happened.
+    whatever happened. ``ticket``: sequence of the ticket that has its place in the pipeline's group.
     """
 
     node: str
@@ -47,6 +48,20 @@ class Claim(Input, frozen=True, kw_only=True):
     docker: str
     reason: str = ""
     judged: int | None = None
+    ticket: int | None = None
+
+
+class Queue(Input, frozen=True, kw_only=True):
+    """A pending pipeline is about to be claimed: if it needs a place in a group, it takes a ticket first."""
+
+
+class MakeRoom(Input, frozen=True, kw_only=True):
+    """``wanted_by`` needs the place in ``group`` that the ticket ``sequence`` of this pipeline has or waits for."""
+
+    sequence: int
+    group: str
+    wanted_by: str
+    requested_by: str
 
 
 class Refuse(Input, frozen=True, kw_only=True):
@@ -99,12 +114,14 @@ class NodeLost(Input, frozen=True, kw_only=True):
 class Tick(Input, frozen=True, kw_only=True):
     """Look at the clock and at the state.
 
-    ``tails`` holds the last log lines of what runs; ``envs`` the node's variables, for images.
+    ``tails`` holds the last log lines of what runs; ``envs`` the node's variables, for images;
+    ``standings`` where the pipeline's living tickets stand, by their sequence.
     """
 
     docker: str = ""
     tails: Mapping[str, list[str]] = {}
     envs: Mapping[str, str] = {}
+    standings: Mapping[int, Standing] = {}
 
 
 class ImageFetched(Input, frozen=True, kw_only=True):

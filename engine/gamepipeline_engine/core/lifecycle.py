@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gamepipeline_engine.core.inputs import Claim, Disposed, Refuse, RejectCommand, Release, RequestCancel, Submit
 from gamepipeline_engine.core.plan import only_stayers_left
+from gamepipeline_engine.core.queueing import has_place
 from gamepipeline_events import (
     AlertRaised,
     CommandRejected,
@@ -83,6 +84,8 @@ def on_reject_command(state: PipelineState, observed: RejectCommand, now: dateti
 
 def on_claim(state: PipelineState, observed: Claim, now: datetime) -> EventData | None:
     """An engine becomes the owner, with the next epoch; or gives up on what kills every owner."""
+    if state.phase == "pending" and not has_place(state, observed.ticket):
+        return None
     if state.phase == "pending":
         return PipelineStarted(
             node=observed.node,

@@ -21,6 +21,7 @@ FAILURES: frozenset[str] = frozenset(
         "not_executable",
         "step_timeout",
         "ready_timeout",
+        "concurrency_full",
     }
 )
 """Causes that are the user's container's own; every other cause is an error of the system."""

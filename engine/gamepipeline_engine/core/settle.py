@@ -13,6 +13,7 @@ from gamepipeline_engine.core.eligibility import START, blocked_by_parallelism, 
 from gamepipeline_engine.core.inputs import Tick
 from gamepipeline_engine.core.nodelost import settle_lost
 from gamepipeline_engine.core.plan import services_to_end
+from gamepipeline_engine.core.queueing import granted, queue_step
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_events import (
     EventData,
@@ -134,19 +135,28 @@ def _settle_pending(spec: ResolvedPipeline, state: PipelineState) -> EventData |
 def _schedule(spec: ResolvedPipeline, state: PipelineState, observed: Tick, now: datetime) -> EventData | None:
     if blocked_by_parallelism(spec, state):
         return None
-    for one in spec.steps:
-        step = state.steps[one.id]
-        if step.phase == "pending" and _may_start(spec, state, one, step, now):
-            return StepScheduled(
-                step=one.id,
-                name=one.name,
-                attempt=step.attempt + 1,
-                kind=one.kind,
-                image=_image(one, state, observed),
-                container_name=container_name(state.id, one.id, step.attempt + 1),
-                docker=observed.docker,
-            )
+    pending = [(one, state.steps[one.id]) for one in spec.steps if state.steps[one.id].phase == "pending"]
+    # Who has its place in a group goes first: others wait for that place.
+    for one, step in sorted(pending, key=lambda each: not granted(each[1], observed)):
+        if not _may_start(spec, state, one, step, now):
+            continue
+        if one.concurrency is None or granted(step, observed):
+            return _scheduled(one, state, step, observed)
+        if (queued := queue_step(one, state, step, observed, now)) is not None:
+            return queued
     return None
+
+
+def _scheduled(one: ResolvedStep, state: PipelineState, step: StepState, observed: Tick) -> EventData:
+    return StepScheduled(
+        step=one.id,
+        name=one.name,
+        attempt=step.attempt + 1,
+        kind=one.kind,
+        image=_image(one, state, observed),
+        container_name=container_name(state.id, one.id, step.attempt + 1),
+        docker=observed.docker,
+    )
 
 
 def _may_start(spec: ResolvedPipeline, state: PipelineState, one: ResolvedStep, step: StepState, now: datetime) -> bool:

@@ -39,14 +39,18 @@ def _escaped(text: str) -> bool:
 
 
 def _parts(raw: bytes) -> Iterator[bytes]:
-    """Lines, for output that comes line by line or indented."""
-    yield from (line.strip() for line in raw.splitlines())
+    """Lines, for output that comes line by line or indented, and as a message quotes one."""
+    for line in raw.splitlines():
+        text = line.decode("utf-8", "surrogateescape")
+        yield line.strip()
+        yield from _quoted(text.strip(), line.strip())
 
 
 def _written(secret: str) -> Iterator[bytes]:
-    """As programs write a value into other texts. All are at least as long as the secret, but for the stripped one."""
+    """As programs write a value into other texts. Few are shorter than the secret: those of one line."""
     raw = _bytes(secret)
     yield raw.strip()
+    yield b" ".join(raw.split())  # as a message of one line repeats it
     yield raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     yield raw.hex().encode()
     yield raw.hex().upper().encode()
@@ -55,18 +59,18 @@ def _written(secret: str) -> Iterator[bytes]:
         yield quoted.encode()
         yield _lower_escapes(quoted).encode()
     yield quote_plus(raw).encode()
+    yield from _quoted(secret, raw)
+    yield raw.replace(b"'", b"'\\''")
+    yield raw.replace(b"'", b"'\"'\"'")
+
+
+def _quoted(secret: str, raw: bytes) -> Iterator[bytes]:
+    """As JSON and Python quote it. Whether Python escapes a quote depends on what is around."""
     for ascii_only in (True, False):
         escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
         yield _bytes(escaped)
         yield _bytes(escaped.replace("/", "\\/"))
         yield _bytes(json.dumps(escaped, ensure_ascii=ascii_only)[1:-1])
-    yield from _reprs(secret, raw)
-    yield raw.replace(b"'", b"'\\''")
-    yield raw.replace(b"'", b"'\"'\"'")
-
-
-def _reprs(secret: str, raw: bytes) -> Iterator[bytes]:
-    """As Python shows text and bytes, in an exception say; whether it escapes a quote depends on what is around."""
     for shown in (repr, ascii):
         yield _bytes(shown(secret)[1:-1])
         yield _bytes(shown("'\"" + secret)[4:-1])

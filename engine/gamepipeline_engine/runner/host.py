@@ -10,6 +10,7 @@ from gamepipeline_engine.config import Config
 from gamepipeline_engine.containers.port import Containers, PullProgress
 from gamepipeline_engine.journal.port import Journal, LogStore
 from gamepipeline_engine.policy import Policy
+from gamepipeline_engine.queues.places import Places
 from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.runner.outages import Outages
 from gamepipeline_engine.runner.probes import Prober
@@ -46,6 +47,7 @@ class Host:
     """Host paths of the engine itself, which no step may mount."""
     progress: Callable[[str, str, PullProgress], None] = field(default=_no_progress)
     outages: Outages = field(default_factory=Outages)
+    places: Places = field(default_factory=Places)
     workspaces: dict[str, bytes] = field(default_factory=dict)
     """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""
     known: KnownSecrets = field(default_factory=KnownSecrets)

@@ -104,11 +104,12 @@ async def _outputs(desk: Desk) -> dict[str, str]:
     except DaemonError as exc:  # somebody removed the container; how it ended is known all the same
         await desk.error(exc.cause, f"the outputs cannot be read: {exc}", {"operation": "outputs", "object": path})
         return {}
-    outputs, problems = parse_outputs(raw or b"")
+    raw = raw or b""
+    # Masked before it is taken apart: a value of several lines is no value of one, and a name may tell one too.
+    outputs, problems = parse_outputs(raw if len(raw) > OUTPUT_LIMIT else desk.redactor().redact_bytes(raw))
     for problem in problems:
         await desk.error("engine_error", problem, {"operation": "outputs", "object": path})
-    redactor = desk.redactor()
-    return {name: redactor.redact_text(value) for name, value in outputs.items()}
+    return outputs
 
 
 async def report_lost(desk: Desk) -> None:

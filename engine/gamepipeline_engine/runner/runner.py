@@ -15,6 +15,7 @@ from gamepipeline_engine.core.deadlines import next_deadline
 from gamepipeline_engine.core.inputs import Input, Tick
 from gamepipeline_engine.core.plan import plan
 from gamepipeline_engine.core.specs import spec_of
+from gamepipeline_engine.queues.places import waiting_tickets
 from gamepipeline_engine.runner.actions import leaves, perform
 from gamepipeline_engine.runner.desk import Desk, NotRunning
 from gamepipeline_engine.runner.dispose import sweep_away
@@ -40,11 +41,15 @@ class _Job:
 
 
 class Runner:
-    """Drives one pipeline. ``writer`` has the state and, for the owner, the claimed epoch."""
+    """Drives one pipeline. ``writer`` has the state and, for the owner, the claimed epoch.
 
-    def __init__(self, host: Host, writer: Writer) -> None:
+    ``idle`` is told whether nothing of the pipeline goes on, because it waits for others.
+    """
+
+    def __init__(self, host: Host, writer: Writer, idle: Callable[[bool], None] = lambda _: None) -> None:
         self._host = host
         self._writer = writer
+        self._idle = idle
         self._inbox: asyncio.Queue[tuple[Input | None, str | None, asyncio.Future[None] | None]] = asyncio.Queue()
         self._jobs: dict[str, _Job] = {}
         self._ended: dict[str, tuple[Action, datetime]] = {}
@@ -85,6 +90,7 @@ class Runner:
                     if done(self.state):
                         break
                     self._reconcile(group)
+                    self._wait_for_places()
                     await self._take_one()
                 while self._jobs:
                     # One that is finishing has something to report, and waits until that is stored.
@@ -96,6 +102,7 @@ class Runner:
             raise next((one for one in found if isinstance(one, Fenced)), found[0]) from exc
         finally:
             self._open = False
+            self._host.places.watch(self.state.id, (), self.wake)
             self._jobs.clear()
             self._refuse_waiting()
 
@@ -142,7 +149,14 @@ class Runner:
 
     def _tick(self) -> Tick:
         tails = {job.desk.step: job.desk.tail() for job in self._jobs.values() if job.desk.step}
-        return Tick(docker=self._host.docker, tails=tails, envs=self._envs())
+        standings = self._host.places.standings(waiting_tickets(self.state))
+        return Tick(docker=self._host.docker, tails=tails, envs=self._envs(), standings=standings)
+
+    def _wait_for_places(self) -> None:
+        """Be woken when a step gets its place; with nothing else to do, be out of the way until then."""
+        tickets = waiting_tickets(self.state)
+        self._host.places.watch(self.state.id, tickets, self.wake)
+        self._idle(bool(tickets) and not self._jobs)
 
     def _envs(self) -> dict[str, str]:
         if self.state.terminal or not self.state.steps:

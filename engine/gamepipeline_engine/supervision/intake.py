@@ -35,7 +35,10 @@ def submission(command: Execute, pool: str, sequence: int, host: Host) -> Submit
     problems = [one for one in checked.problems if one.severity == "error"]
     if checked.pipeline is not None and not problems:
         values, bad_args = bind_arguments(checked.pipeline, command.args)
-        problems += [*bad_args, *secret_arguments(host.values(checked.pipeline), values)]
+        every = {str(name): str(value) for name, value in command.args.items()} | values
+        told = secret_arguments(host.values(checked.pipeline), every)
+        paths = {one.path for one in told}  # what else is wrong with these would quote them, and cut them short
+        problems += [*told, *(one for one in bad_args if one.path not in paths)]
     return Submit(
         document=command.pipeline,
         args=command.args,

@@ -7,14 +7,15 @@ import asyncio
 from gamepipeline_engine.commands.queue_port import Delivery, QueueUnavailable
 from gamepipeline_engine.journal.port import JournalUnavailable
 from gamepipeline_engine.runner import Fenced, Host, Runner, Writer
+from gamepipeline_engine.supervision.slots import Slot
 
 
 class Run:
     """A pipeline this process drives (``delivery`` held) or whose services it watches."""
 
-    def __init__(self, host: Host, writer: Writer, delivery: Delivery | None) -> None:
+    def __init__(self, host: Host, writer: Writer, delivery: Delivery | None, slot: Slot | None = None) -> None:
         self.writer = writer
-        self.runner = Runner(host, writer)
+        self.runner = Runner(host, writer) if slot is None else Runner(host, writer, slot.lend)
         self.delivery = delivery
         self.watching = False
         self.task: asyncio.Task[None] | None = None

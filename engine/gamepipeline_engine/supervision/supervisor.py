@@ -16,6 +16,7 @@ from gamepipeline_engine.core.inputs import Release
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.presence import Presence, PresenceUnknown
+from gamepipeline_engine.queues.reader import keep_places
 from gamepipeline_engine.runner import Fenced, Host, Writer
 from gamepipeline_engine.supervision.control import Control
 from gamepipeline_engine.supervision.intake import Intake
@@ -23,6 +24,7 @@ from gamepipeline_engine.supervision.judgement import Judgement
 from gamepipeline_engine.supervision.private import is_private
 from gamepipeline_engine.supervision.refusal import Announce, Refusals
 from gamepipeline_engine.supervision.run import Run
+from gamepipeline_engine.supervision.slots import Slot, Slots
 from gamepipeline_engine.trouble import told
 from gamepipeline_events import BadInput, GamePipelineError, Subjects
 from gamepipeline_events.ids import is_id
@@ -76,11 +78,11 @@ class Supervisor:
         self._presence = presence
         self._subjects = subjects
         self._pools = tuple(pools)
-        self._slots = asyncio.Semaphore(capacity)
+        self._slots = Slots(capacity)
         self._refusals = Refusals(host, subjects, reject)
         self._judgement = Judgement(host, presence)
-        self._intake = Intake(host, subjects)
         self.control = Control(host, queue, subjects, self.find, self._refusals)
+        self._intake = Intake(host, subjects, self.control.carry_out)
         self._runs: dict[str, Run] = {}
         self._group: asyncio.TaskGroup | None = None
         self._starting = 0
@@ -117,6 +119,7 @@ class Supervisor:
                 group.create_task(self._sweep_often(group))
             group.create_task(self._beat())
             group.create_task(self._judgement.look_around())
+            group.create_task(keep_places(self._host, self._subjects, self.control.carry_out))
             group.create_task(self.control.serve())
             group.create_task(self._fetch(group))
             ready()
@@ -165,7 +168,7 @@ class Supervisor:
 
     async def _fetch(self, group: asyncio.TaskGroup) -> None:
         while True:
-            await self._slots.acquire()
+            slot = await self._slots.acquire()
             delivery = None
             try:
                 delivery = await self._queue.next_execute(self._pools, within=FETCH_WITHIN)
@@ -174,19 +177,19 @@ class Supervisor:
                 await self._host.clock.sleep(1.0)
             finally:
                 if delivery is None:
-                    self._slots.release()
+                    slot.release()
             if delivery is None:
                 self._quiet_fetches += 1
                 continue
             failpoint("after_fetch")
             self.busy()
             self._starting += 1
-            _spawn(group, self._take(delivery, group))
+            _spawn(group, self._take(delivery, group, slot))
 
-    async def _take(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
+    async def _take(self, delivery: Delivery, group: asyncio.TaskGroup, slot: Slot) -> None:
         """One delivered command, from its first look to its end."""
         try:
-            await self._try_to_run(delivery, group)
+            await self._try_to_run(delivery, group, slot)
         except BadInput as exc:
             await self._refusals.refuse(delivery, "bad_command", str(exc))
             await delivery.term()
@@ -197,10 +200,10 @@ class Supervisor:
             await delivery.nak(POISON_PAUSE)
         finally:
             self._starting -= 1
-            self._slots.release()
+            slot.release()
             self.busy()
 
-    async def _try_to_run(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
+    async def _try_to_run(self, delivery: Delivery, group: asyncio.TaskGroup, slot: Slot) -> None:
         pipeline_id = self._subjects.parse_command(delivery.subject).pipeline_id
         if self._only_renews(delivery, pipeline_id):
             return
@@ -215,14 +218,14 @@ class Supervisor:
         if owned and not await self._judgement.replaces_lost_node(writer):
             await delivery.nak(PINNED_PAUSE if self._judgement.is_pinned_elsewhere(writer.state) else GIVE_BACK)
             return
-        run = self._runs[pipeline_id] = Run(self._host, writer, delivery)
+        run = self._runs[pipeline_id] = Run(self._host, writer, delivery, slot)
         try:
             if await self._intake.admit(delivery, writer):
                 await self._drive(run, group)
             elif writer.state.terminal or self._intake.is_another(delivery, writer.state):
                 await delivery.ack()
-            else:  # somebody else was faster
-                await delivery.nak(GIVE_BACK)
+            else:  # somebody else was faster, or it waits for its place in a group
+                await delivery.nak(max(GIVE_BACK, self._intake.waits(writer.state)))
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]

@@ -31,6 +31,7 @@ from gamepipeline_events.catalog.pipeline import (
     ReleasedStep,
     RunningStep,
 )
+from gamepipeline_events.catalog.queueing import OnFull, PipelineQueued, StepQueued, Want
 from gamepipeline_events.catalog.step import (
     Endpoint,
     ImagePulled,
@@ -54,6 +55,7 @@ from gamepipeline_events.catalog.step import (
 STATE_EVENTS: tuple[type[EventData], ...] = (
     PipelineSubmitted,
     PipelineRejected,
+    PipelineQueued,
     PipelineStarted,
     PipelineResumed,
     PipelineReleased,
@@ -63,6 +65,7 @@ STATE_EVENTS: tuple[type[EventData], ...] = (
     PipelineFailed,
     PipelineTimedOut,
     PipelineCanceled,
+    StepQueued,
     StepScheduled,
     ImagePulled,
     StepStarted,
@@ -112,11 +115,13 @@ __all__ = [
     "LogGap",
     "LogLine",
     "LogTruncated",
+    "OnFull",
     "PipelineCancelRequested",
     "PipelineCanceled",
     "PipelineCompleted",
     "PipelineDeadlineReached",
     "PipelineFailed",
+    "PipelineQueued",
     "PipelineRejected",
     "PipelineReleased",
     "PipelineResumed",
@@ -135,6 +140,7 @@ __all__ = [
     "StepCompleted",
     "StepFailed",
     "StepLog",
+    "StepQueued",
     "StepReset",
     "StepScheduled",
     "StepSkipped",
@@ -142,4 +148,5 @@ __all__ = [
     "StepStopRequested",
     "StopCause",
     "Usage",
+    "Want",
 ]

@@ -21,6 +21,7 @@ CAUSES: dict[str, str] = {
     "mount_denied": "a mount of the step is not possible or not allowed",
     "no_space": "a disk is full",
     "daemon_unreachable": "the Docker daemon does not answer",
+    "concurrency_full": "the step's concurrency group had no place, and the step does not wait for one",
     "step_timeout": "the step took longer than its timeout",
     "ready_timeout": "the service was not ready in time",
     "policy_denied": "the node's policy forbids something the step asks for",

@@ -14,6 +14,7 @@ from gamepipeline_events.errors import Invalid
 from gamepipeline_events.problems import Problem
 from gamepipeline_events.spec.arguments import check_parameters
 from gamepipeline_events.spec.checks.containers import check_step
+from gamepipeline_events.spec.checks.groups import check_groups
 from gamepipeline_events.spec.checks.matrices import check_matrices
 from gamepipeline_events.spec.checks.measure import measure
 from gamepipeline_events.spec.checks.names import Names, check_duplicates, check_uses
@@ -90,5 +91,6 @@ def _check(document: object, report: Report) -> ResolvedPipeline | None:
     for index, step in enumerate(steps):
         if step is not None:
             check_step(step, ("steps", index), names, report)
+    check_groups(clean, found, report)
     check_uses(uses, names, found, report)
     return None if report.has_errors else resolve(clean, found)

@@ -14,6 +14,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "pool": "A pool, or a node by its name",
         "timeout": "Time for the whole pipeline, from its start",
         "max_parallel": "Most steps at once; ready services do not count",
+        "concurrency": "Place in a group the whole pipeline needs before it starts",
         "fail_fast": "When a step fails, start nothing more and stop what runs",
         "on_node_lost": "What happens when the node of a running pipeline stays away",
         "steps": "What is run: at least one step, at most 1000",
@@ -36,9 +37,15 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "timeout": "Time for one attempt of the step",
         "retry": "When a failed step is tried again",
         "matrix": "One step for each combination of these values; include and exclude add and take away",
+        "concurrency": "Place in a group the step needs before each attempt",
         "container": "What the step runs",
         "ready": "How a service shows that it is ready",
         "lifetime": "Whether a service outlives a pipeline that completes (detached) or not",
+    },
+    "Concurrency": {
+        "group": "Name of the group; pipelines of all nodes that name it share its places",
+        "limit": "Places: how many may run at once",
+        "on_full": "Wait for a place, be refused, or cancel who has had a place for the longest",
     },
     "Retry": {
         "limit": "Retries: 2 means three attempts",

@@ -26,6 +26,7 @@ RETRY_CAUSES = (
     "not_executable",
     "step_timeout",
     "ready_timeout",
+    "concurrency_full",
 )
 """Causes that ``retry.on`` may add: what can go differently the next time, and is not a system error."""
 
@@ -69,6 +70,14 @@ class Ready(Written, frozen=True, kw_only=True):
     retries: Annotated[int, Meta(ge=0, le=100_000)] = 0
 
 
+class Concurrency(Written, frozen=True, kw_only=True):
+    """A place in a group that is shared by all pipelines and nodes."""
+
+    group: Id
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1
+    on_full: Literal["wait", "reject", "cancel_oldest"] = "wait"
+
+
 _Scalar = Annotated[str, Meta(max_length=256)] | int | float | bool
 _Single: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _Entry: dict[str, Any] = {"type": "object", "minProperties": 1, "additionalProperties": _Single}
@@ -96,6 +105,7 @@ class Step(Written, frozen=True, kw_only=True):
     timeout: Duration | None = None
     retry: Retry | None = None
     matrix: Matrix | None = None
+    concurrency: Concurrency | None = None
     container: Container
     ready: Ready | None = None
     lifetime: Literal["detached", "pipeline"] | None = None
@@ -125,5 +135,6 @@ class GamePipeline(Written, frozen=True, kw_only=True):
     timeout: Annotated[Duration, Meta(description="From the start of the pipeline; default 24h")] = "24h"
     max_parallel: Annotated[int, Meta(ge=1, le=1000)] = 4
     fail_fast: bool = False
+    concurrency: Concurrency | None = None
     on_node_lost: Literal["fail", "wait", "restart"] = "fail"
     steps: Annotated[list[Step], Meta(min_length=1, max_length=MAX_STEPS)]

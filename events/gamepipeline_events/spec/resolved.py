@@ -50,6 +50,14 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
 
 
+class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a group of ``limit`` places."""
+
+    group: str
+    limit: int
+    on_full: Literal["wait", "reject", "cancel_oldest"]
+
+
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A run-time argument the pipeline declares."""
 
@@ -80,6 +88,7 @@ class ResolvedStep(msgspec.Struct, frozen=True, kw_only=True):
     ready: Readiness | None  # None for a container step
     lifetime: Lifetime
     matrix: dict[str, str] = {}
+    concurrency: Concurrency | None = None
 
 
 class ResolvedPipeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,3 +107,4 @@ class ResolvedPipeline(msgspec.Struct, frozen=True, kw_only=True):
     fail_fast: bool
     on_node_lost: Literal["fail", "wait", "restart"]
     steps: tuple[ResolvedStep, ...]
+    concurrency: Concurrency | None = None

@@ -259,7 +259,7 @@ def test_an_attempt_that_could_not_be_carried_out(cause: str) -> None:
     assert (found.cause, found.message, found.exit_code) == (cause, "the daemon says so", None)
     assert found.kind == ("failure" if cause in {
         "exit_nonzero", "oom_killed", "signal", "killed_external", "command_not_found", "not_executable",
-        "step_timeout", "ready_timeout",
+        "step_timeout", "ready_timeout", "concurrency_full",
     } else "error")  # fmt: skip
     assert found.hint == HINTS.get(cause)
 

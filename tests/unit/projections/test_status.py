@@ -11,7 +11,7 @@ from gamepipeline_events import ServiceExited, ServiceStopRequested
 from gamepipeline_projections import PipelineState, PipelineStatus, status_of
 from gamepipeline_projections.outline import StepOutline, outline
 from gamepipeline_projections.state import ServiceState, StepState
-from gamepipeline_projections.status import SNAPSHOT_VERSION
+from gamepipeline_projections.status import SNAPSHOT_VERSION, WaitingFor
 from tests.support.histories import AT_PIPELINE, AT_STEP, Story, pipeline, service, step
 
 PUBLIC = {
@@ -67,13 +67,29 @@ def test_the_keys_of_the_contract() -> None:
     plain = msgspec.to_builtins(status_of(Story(pipeline(service("a"))).started().serving("a").state))
     assert " ".join(plain) == (
         "id name model node_id pool status current_step total_steps submitted_at start_time end_time updated_at "
-        "error reason epoch version last_seq snapshot_version steps"
+        "error reason epoch version last_seq snapshot_version steps waiting_for"
     )
     assert " ".join(plain["steps"][0]) == (
         "id name type status attempt container_id image image_digest exit_code cause error hint progress "
-        "start_time end_time updated_at outputs service"
+        "start_time end_time updated_at outputs service waiting_for"
     )
     assert " ".join(plain["steps"][0]["service"]) == "status endpoints exit_code restart_count observed_at"
+
+
+def test_what_waits_says_what_for() -> None:
+    """A pipeline before its start, a step before its attempt; with a place there is nothing to wait for."""
+    story = Story().pipeline_queued("deploy", limit=2)
+    told = status_of(story.state)
+    assert (told.status, told.waiting_for) == (
+        "pending",
+        WaitingFor(kind="group", name="deploy", limit=2, since=story.state.head.time or ""),
+    )
+    assert status_of(story.started().state).waiting_for is None
+    waiting = status_of(story.queued("a", "licence").state).steps[0]
+    assert waiting.status == "pending"
+    assert waiting.waiting_for is not None
+    assert waiting.waiting_for.name == "licence"
+    assert status_of(story.scheduled("a").state).steps[0].waiting_for is None
 
 
 def test_places_and_times() -> None:

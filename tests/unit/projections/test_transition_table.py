@@ -23,6 +23,7 @@ from gamepipeline_events import (
     PipelineCompleted,
     PipelineDeadlineReached,
     PipelineFailed,
+    PipelineQueued,
     PipelineRejected,
     PipelineReleased,
     PipelineResumed,
@@ -36,12 +37,14 @@ from gamepipeline_events import (
     StepCanceled,
     StepCompleted,
     StepFailed,
+    StepQueued,
     StepReset,
     StepScheduled,
     StepSkipped,
     StepStarted,
     StepStopRequested,
     Usage,
+    Want,
 )
 from gamepipeline_projections import IllegalTransition, evolve
 from gamepipeline_projections.state import PipelineState
@@ -52,6 +55,7 @@ PIPELINE_GRID = """
 event                    none      pending   running   failing   canceling timing_out completed failed timed_out canceled rejected
 PipelineSubmitted        pending   -         -         -         -         -          -         -      -         -        -
 PipelineRejected         rejected  rejected  -         -         -         -          -         -      -         -        -
+PipelineQueued           -         pending   -         -         -         -          -         -      -         -        -
 PipelineStarted          -         running   -         -         -         -          -         -      -         -        -
 PipelineResumed          -         -         running   failing   canceling timing_out -         -      -         -        -
 PipelineReleased         -         -         running   failing   canceling timing_out -         -      -         -        -
@@ -66,19 +70,21 @@ CommandRejected          -         pending   running   failing   canceling timin
 """  # noqa: E501 - a table
 
 STEP_GRID = """
-event              pending    backing_off scheduled  running    stopping   completed  failed   skipped  canceled
-StepScheduled      scheduled  scheduled   -          -          -          -          -        -        -
-StepSkipped        skipped    -           -          -          -          -          -        -        -
-ImagePulled        -          -           scheduled  -          -          -          -        -        -
-StepStarted        -          -           running    -          -          -          -        -        -
-StepStopRequested  -          -           stopping   stopping   -          -          -        -        -
-StepCompleted      -          -           -          completed  completed  -          -        -        -
-StepFailed         -          -           failed     failed     failed     -          -        -        -
-StepFailedForNow   -          -           pending    pending    pending    -          -        -        -
-StepCanceled       -          canceled    canceled   -          canceled   -          -        -        -
-StepReset          -          -           -          -          -          pending    pending  -        pending
-"""
-"""``backing_off`` is pending with an attempt behind it; ``StepFailedForNow`` is StepFailed with will_retry."""
+event              pending    queued     backing_off scheduled  running    stopping   completed  failed   skipped  canceled
+StepQueued         pending    pending    pending     -          -          -          -          -        -        -
+StepScheduled      scheduled  scheduled  scheduled   -          -          -          -          -        -        -
+StepSkipped        skipped    skipped    -           -          -          -          -          -        -        -
+ImagePulled        -          -          -           scheduled  -          -          -          -        -        -
+StepStarted        -          -          -           running    -          -          -          -        -        -
+StepStopRequested  -          -          -           stopping   stopping   -          -          -        -        -
+StepCompleted      -          -          -           -          completed  completed  -          -        -        -
+StepFailed         -          failed     -           failed     failed     failed     -          -        -        -
+StepFailedForNow   -          pending    -           pending    pending    pending    -          -        -        -
+StepCanceled       -          -          canceled    canceled   -          canceled   -          -        -        -
+StepReset          -          -          -           -          -          -          pending    pending  -        pending
+"""  # noqa: E501 - a table
+"""``backing_off`` is pending with an attempt behind it; ``queued`` is pending with a place in a queue;
+``StepFailedForNow`` is StepFailed with will_retry."""
 
 SERVICE_GRID = """
 event                 none      starting  ready     stopping  stopped  exited  unknown
@@ -92,6 +98,8 @@ ServiceStopped        -         -         stopped   stopped   -        -       s
 AlertNodeLost         none      starting  unknown   stopping  stopped  exited  unknown
 """
 """``none`` is a service step whose container is being prepared; AlertNodeLost is AlertRaised(node_lost)."""
+
+WANT = Want(kind="group", name="g", limit=1)
 
 Grid = dict[tuple[str, str], str | None]
 
@@ -127,6 +135,8 @@ AT_SERVICE: dict[str, Callable[[], Story]] = {
 def _data(name: str, state: PipelineState) -> EventData:
     """Data with which ``name`` would be right in ``state``, if the event were."""
     attempt = state.steps["a"].attempt if "a" in state.steps else 0
+    if name.startswith("StepFailed") and "a" in state.steps and _step_phase(state) == "queued":
+        attempt += 1  # it fails before it is scheduled
     failed = {
         "step": "a", "attempt": attempt, "exit_code": 1, "cause": "exit_nonzero", "kind": "failure", "message": "x",
         "hint": None, "log_tail": [], "duration": 1.0, "usage": Usage(),
@@ -134,6 +144,7 @@ def _data(name: str, state: PipelineState) -> EventData:
     every: dict[str, Callable[[], EventData]] = {
         "PipelineSubmitted": Story(empty=True).submission,
         "PipelineRejected": lambda: PipelineRejected(errors=[]),
+        "PipelineQueued": lambda: PipelineQueued(wants=[WANT], on_full="wait"),
         "PipelineStarted": lambda: PipelineStarted(node=NODE, engine=ENGINE, docker=DOCKER, epoch=1, total_steps=1),
         "PipelineResumed": lambda: PipelineResumed(
             node=NODE, engine=ENGINE, docker=DOCKER, epoch=state.epoch + 1, previous_engine=ENGINE, reason="test"
@@ -153,6 +164,7 @@ def _data(name: str, state: PipelineState) -> EventData:
         "PipelineCanceled": lambda: PipelineCanceled(
             reason="test", requested_by="cli:test", duration=1.0, services=[], left_behind=[]
         ),
+        "StepQueued": lambda: StepQueued(step="a", attempt=attempt + 1, wants=[WANT], on_full="wait"),
         "StepScheduled": lambda: StepScheduled(
             step="a", name="a", attempt=attempt + 1, kind="container", image=IMAGE, container_name="gp", docker=DOCKER
         ),
@@ -183,6 +195,8 @@ def _data(name: str, state: PipelineState) -> EventData:
 
 def _step_phase(state: PipelineState) -> str:
     one = state.steps["a"]
+    if one.phase == "pending" and one.ticket is not None:
+        return "queued"
     return "backing_off" if one.phase == "pending" and one.attempt else one.phase
 
 
@@ -360,7 +374,7 @@ def test_the_products_tables_hold_nothing_else() -> None:
         if event != "StepFailed":
             assert _read(PIPELINE_GRID)[phase, event] == target
     for (step_phase, event), step_target in STEP.items():
-        places = ("pending", "backing_off") if step_phase == "pending" else (step_phase,)
+        places = ("pending", "queued", "backing_off") if step_phase == "pending" else (step_phase,)
         assert step_target in {steps[place, event] for place in places}
     # A service's step is canceled only while it is stopping: test_a_service_that_never_was_ready.
     assert SERVICE["starting", "StepCanceled"] == "none"

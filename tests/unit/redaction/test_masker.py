@@ -151,3 +151,10 @@ def test_as_python_shows_it(secret: str, before: str) -> None:
         assert secret not in redactor.redact_text(shown)
         inner = repr(secret)[1:-1]
         assert inner not in redactor.redact_text(shown)
+
+
+def test_a_message_of_one_line() -> None:
+    """It repeats a secret of several lines with spaces between them, or quotes one of its lines."""
+    redactor = Redactor(['first-"line"\'\n\tsecond-line'])
+    assert redactor.redact_text('no first-"line"\' second-line.') == "no ***."
+    assert redactor.redact_text("no 'first-\"line\"\\''.") == "no '***'."

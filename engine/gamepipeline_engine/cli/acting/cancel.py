@@ -28,6 +28,7 @@ async def _cancel(settings: Settings, text: str, reason: str, *, no_wait: bool, 
     from gamepipeline_engine.cli.exits import CliError, Exit
     from gamepipeline_engine.cli.lookup import LATEST, read_state, resolve_id
     from gamepipeline_engine.cli.output import note
+    from gamepipeline_engine.cli.own import masked
     from gamepipeline_engine.cli.running.background import ensure_engine
     from gamepipeline_engine.cli.session import open_session
     from gamepipeline_engine.cli.who import actor
@@ -48,7 +49,7 @@ async def _cancel(settings: Settings, text: str, reason: str, *, no_wait: bool, 
         if state.terminal:
             note(f"{pipeline_id} has already ended: {state.phase}")
             return
-        command = Cancel(id=new_id(), reason=reason, requested_by=actor())
+        command = Cancel(id=new_id(), reason=masked(reason, state), requested_by=actor())
         await session.queue.publish(CommandSubject("cancel", pipeline_id), command)
         if no_wait:
             await ensure_engine(session, settings)

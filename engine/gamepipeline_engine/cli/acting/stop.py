@@ -32,6 +32,7 @@ async def _stop(settings: Settings, text: str, step: str | None, reason: str, *,
     from gamepipeline_engine.cli.acting.waiting import until
     from gamepipeline_engine.cli.lookup import read_state, resolve_id
     from gamepipeline_engine.cli.output import note
+    from gamepipeline_engine.cli.own import masked
     from gamepipeline_engine.cli.running.background import ensure_engine
     from gamepipeline_engine.cli.session import open_session
     from gamepipeline_engine.cli.who import actor
@@ -45,7 +46,7 @@ async def _stop(settings: Settings, text: str, step: str | None, reason: str, *,
         if not live(state, step):
             note(f"{state.id}: nothing to stop, {'its service is' if step else 'its services are'} not running")
             return
-        command = Stop(id=new_id(), step=step, reason=reason, requested_by=actor())
+        command = Stop(id=new_id(), step=step, reason=masked(reason, state), requested_by=actor())
         await session.queue.publish(CommandSubject("stop", state.id), command)
         if no_wait:
             await ensure_engine(session, settings)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
-
 import click
 
 from gamepipeline_engine.cli.options import Settings, args_option, file_argument, nats_option
-
-if TYPE_CHECKING:
-    from gamepipeline_engine.variables import NodeVariables
 
 
 @click.command("submit")
@@ -28,25 +22,14 @@ def command(file: str, pool: str | None, args: dict[str, str], given: str | None
     from gamepipeline_engine.cli.loop import run_async
     from gamepipeline_engine.cli.naming import check_id
     from gamepipeline_engine.cli.offline.file import load_job, refuse_secrets
+    from gamepipeline_engine.cli.own import own_variables
     from gamepipeline_events.ids import ID_PATTERN, is_id
 
     check_id(given)
     if pool is not None and not is_id(pool):
         raise click.BadParameter(f"{pool!r:.80} is no pool: it must match {ID_PATTERN}", param_hint="--pool")
     job = load_job(file, args)
-    refuse_secrets(job, _own_variables())
+    refuse_secrets(job, own_variables())
     from gamepipeline_engine.cli.acting.publish import submit
 
     click.echo(run_async(submit(Settings.current(), job, given, pool)))
-
-
-def _own_variables() -> NodeVariables:
-    """What the caller has: the files of the node, where the caller is a user who may read them, and the environment."""
-    from gamepipeline_engine.config import ConfigError, load_config
-    from gamepipeline_engine.variables import NodeVariables, run_variables
-
-    config = load_config().variables
-    try:
-        return run_variables(config, os.environ)
-    except ConfigError:
-        return NodeVariables([os.environ], expose=config.expose, secret=config.secret)

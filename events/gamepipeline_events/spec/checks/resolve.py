@@ -9,6 +9,7 @@ from gamepipeline_events.spec import forms
 from gamepipeline_events.spec.checks.order import Order
 from gamepipeline_events.spec.matrix import Variant
 from gamepipeline_events.spec.resolved import (
+    Concurrency,
     Parameter,
     Readiness,
     ReadyKind,
@@ -38,6 +39,7 @@ def resolve(document: dict[str, Any], order: Order) -> ResolvedPipeline:
         fail_fast=document.get("fail_fast", False),
         on_node_lost=document.get("on_node_lost", "fail"),
         steps=tuple(_steps(document["steps"], order)),
+        concurrency=_concurrency(document.get("concurrency")),
     )
 
 
@@ -85,7 +87,14 @@ def _step(step: dict[str, Any], variant: Variant, place: int, needs: tuple[str, 
         ready=_ready(step.get("ready", {})) if service else None,
         lifetime=step.get("lifetime", "detached"),
         matrix=variant.values,
+        concurrency=_concurrency(step.get("concurrency")),
     )
+
+
+def _concurrency(written: dict[str, Any] | None) -> Concurrency | None:
+    if written is None:
+        return None
+    return Concurrency(group=written["group"], limit=written.get("limit", 1), on_full=written.get("on_full", "wait"))
 
 
 def _retry(retry: dict[str, Any]) -> RetryPolicy:

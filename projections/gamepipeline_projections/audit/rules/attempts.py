@@ -35,6 +35,7 @@ FAILURES: frozenset[str] = frozenset(
         "not_executable",
         "step_timeout",
         "ready_timeout",
+        "concurrency_full",
     }
 )
 """Causes that are the container's own; every other is an error of the system."""
