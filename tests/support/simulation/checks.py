@@ -175,7 +175,9 @@ def _orphans_only(_: World, history: _History) -> Findings:
             continue
         if change.subject in {one.container_name for one in state.left_behind if one.docker == change.docker}:
             continue
-        if step.phase in {"scheduled", "running", "stopping"} or name.step in state.live_services():
+        # A pipeline that is given up after resumes without end is over with its attempts open.
+        is_open = step.phase in {"scheduled", "running", "stopping"} and not state.terminal
+        if is_open or name.step in state.live_services():
             yield f"{change.subject} was removed at {change.at:.3f}; its step is {step.phase}"
 
 
