@@ -10,7 +10,9 @@ import structlog
 from gamepipeline_engine.commands.queue_port import Delivery
 from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
 from gamepipeline_engine.core.specs import spec_of
+from gamepipeline_engine.queues.reader import CarryOut
 from gamepipeline_engine.runner import Host, Writer
+from gamepipeline_engine.supervision.entrance import Entrance
 from gamepipeline_engine.variables import secret_arguments
 from gamepipeline_events import BadInput, Execute, Problem, Subjects
 from gamepipeline_events.spec.arguments import bind_arguments
@@ -54,9 +56,10 @@ def submission(command: Execute, pool: str, sequence: int, host: Host) -> Submit
 class Intake:
     """Takes execute commands as far as the claim."""
 
-    def __init__(self, host: Host, subjects: Subjects) -> None:
+    def __init__(self, host: Host, subjects: Subjects, carry_out: CarryOut) -> None:
         self._host = host
         self._subjects = subjects
+        self._entrance = Entrance(host, carry_out)
 
     async def admit(self, delivery: Delivery, writer: Writer) -> bool:
         """Record the submission and, where it may run, the claim. True: this process owns it now.
@@ -75,13 +78,18 @@ class Intake:
             problems = self.refusals(writer)
             if problems:
                 await writer.settle(Refuse(problems=problems), command.id)
+        ticket = await self._entrance.ticket(writer, command.id)
         if writer.state.terminal:
             return False
-        return await self.take(writer, judged, command.id)
+        return await self.take(writer, judged, command.id, ticket)
 
-    async def take(self, writer: Writer, judged: int, causation: str | None = None) -> bool:
+    def waits(self, state: PipelineState) -> float:
+        """Seconds until it is worth looking again at a pipeline that was not admitted, because of its group."""
+        return self._entrance.pause(state)
+
+    async def take(self, writer: Writer, judged: int, causation: str | None = None, ticket: int | None = None) -> bool:
         """Claim the pipeline, which was free as of the event ``judged``. True: this process owns it now."""
-        await writer.settle(self.claim(writer.state, judged), causation)
+        await writer.settle(self.claim(writer.state, judged, ticket), causation)
         state = writer.state
         if writer.epoch is None and state.engine == self._host.instance and state.phase in ACTIVE:
             # It is ours already: its run ended here by an error nobody foresaw, and begins anew.
@@ -99,8 +107,8 @@ class Intake:
         if self.is_another(delivery, writer.state):
             await self._duplicate(writer, command)
 
-    def claim(self, state: PipelineState, judged: int) -> Claim:
-        """This process wants the pipeline."""
+    def claim(self, state: PipelineState, judged: int, ticket: int | None = None) -> Claim:
+        """This process wants the pipeline; ``ticket`` has its place in the pipeline's group."""
         host = self._host
         if state.released:
             reason = "it was let go"
@@ -108,7 +116,9 @@ class Intake:
             reason = "its node was lost"
         else:
             reason = "its engine is gone"
-        return Claim(node=host.node, engine=host.instance, docker=host.docker, reason=reason, judged=judged)
+        return Claim(
+            node=host.node, engine=host.instance, docker=host.docker, reason=reason, judged=judged, ticket=ticket
+        )
 
     def refusals(self, writer: Writer) -> tuple[Problem, ...]:
         """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives."""
