@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args, get_origin
+
 import msgspec
 
 from gamepipeline_engine.config import Config, Webhook
@@ -27,6 +29,7 @@ MEANING = {
     "timing.node_lost_after": "a node that is away this long is lost: see `on_node_lost`",
     "timing.orphan_grace": "how old a container nobody wants must be before it is removed",
     "timing.stall_after": "a pipeline of which nothing runs and nothing is heard for this long stands still",
+    "timing.pull_stall_after": "a pull of which nothing arrives for this long is given up, and tried again later",
     "variables.env_file": "file of `NAME=value` lines",
     "variables.directory": "folder with one file for each variable, such as systemd's credentials",
     "variables.environment": "patterns of the engine's own environment variables that may be used",
@@ -60,6 +63,10 @@ MEANING = {
     "limits.log_bytes": "output of an attempt that is kept; the rest is dropped, and that is recorded",
     "alerts.webhooks": "where alerts are sent, see below",
     "alerts.give_up_after": "an alert that is older than this and still fails becomes a dead letter",
+    "registries.username": "the account's name",
+    "registries.password_file": "file with its password or token; the line's end is not part of it",
+    "registries.password_env": "name of the variable, of the engine's own environment, with the password or token",
+    "registries.helper": "NAME of a program `docker-credential-NAME` that knows both",
     "HostPath.path": "absolute path; it and everything below it",
     "HostPath.mode": "read only, or read and write",
     "HostPath.create": "a missing folder below it is made, as root with mode 0755",
@@ -73,8 +80,10 @@ def tables() -> str:
     """One table for each section of the file, then those of the objects in lists."""
     parts = []
     for field in msgspec.structs.fields(Config):
-        cls = field.type
-        parts.append(f"### [{field.name}]\n{summary(cls)}\n\n" + _keys(cls, f"{field.name}."))
+        cls, name = field.type, field.name
+        if get_origin(cls) is dict:
+            cls, name = get_args(cls)[1], f'{field.name}."…"'
+        parts.append(f"### [{name}]\n{summary(cls)}\n\n" + _keys(cls, f"{field.name}."))
     lists = (HostPath, Webhook)
     parts += [f"### {cls.__name__}\n{summary(cls)}\n\n" + _keys(cls, f"{cls.__name__}.") for cls in lists]
     return "\n".join(parts)

@@ -21,6 +21,7 @@ import msgspec
 from gamepipeline_engine.assembly.context import ContainerDefaults
 from gamepipeline_engine.config_decode import decode_config
 from gamepipeline_engine.config_values import Seconds
+from gamepipeline_engine.containers.logins import RegistryLogin, is_registry_host
 from gamepipeline_engine.containers.subnets import DEFAULT as DEFAULT_SUBNETS
 from gamepipeline_engine.containers.subnets import parse_range
 from gamepipeline_engine.policy.model import Limits, Policy
@@ -86,6 +87,7 @@ class TimingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     node_lost_after: Seconds = Seconds(300)
     orphan_grace: Seconds = Seconds(30)
     stall_after: Seconds = Seconds(600)
+    pull_stall_after: Seconds = Seconds(120)
 
     def __post_init__(self) -> None:
         if self.heartbeat * 2 > self.ack_wait:
@@ -134,6 +136,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     policy: Policy = Policy()
     limits: Limits = Limits()
     alerts: AlertsConfig = AlertsConfig()
+    registries: dict[str, RegistryLogin] = {}
+
+    def __post_init__(self) -> None:
+        for host in self.registries:
+            if not is_registry_host(host):
+                raise ValueError(f'registries."{host[:80]}": is no host as image names begin with, such as host:5000')
 
     def named(self, host_name: str) -> Self:
         """With the node's name, taken from the host where the file gives none."""

@@ -21,10 +21,27 @@ def decode_config(document: dict[str, Any], kind: type[T]) -> T:
     unknown = _unknown_keys(document, info, "")
     if unknown:
         raise ValueError("; ".join(unknown))
+    _try_tables(document, info)
     try:
         return msgspec.convert(document, kind, dec_hook=_hook)
     except msgspec.ValidationError as exc:
         raise ValueError(_plain(str(exc), info)) from exc
+
+
+def _try_tables(document: dict[str, Any], info: inspect.Type) -> None:
+    """Tables with names of the user's own, one by one: msgspec does not say which of them is wrong."""
+    for field in cast("inspect.StructType", info).fields:
+        tables = document.get(field.encode_name)
+        if isinstance(field.type, inspect.DictType) and isinstance(tables, dict):
+            inner = cast("inspect.StructType", field.type.value_type)
+            for name, table in tables.items():
+                try:
+                    msgspec.convert(table, inner.cls, dec_hook=_hook)
+                except msgspec.ValidationError as exc:
+                    what = _plain(str(exc), inner)
+                    key = re.match(r"([a-z_]+): ", what)
+                    place = f'{field.encode_name}."{name}"'
+                    raise ValueError(f"{place}.{what}" if key else f"{place}: {what}") from exc
 
 
 _PARSERS = {Seconds: Seconds.parse, Bytes: Bytes.parse}
@@ -86,6 +103,9 @@ def _unknown_keys(value: Any, kind: inspect.Type, path: str) -> list[str]:
                 found += _unknown_keys(inner, fields[key], place)
             else:
                 found.append(_complaint(key, place, list(fields)))
+    elif isinstance(kind, inspect.DictType) and isinstance(value, dict):
+        for key, inner in value.items():
+            found += _unknown_keys(inner, kind.value_type, f'{path}."{key}"')
     elif isinstance(kind, inspect.VarTupleType) and isinstance(value, list):
         for index, inner in enumerate(value):
             found += _unknown_keys(inner, kind.item_type, f"{path}[{index}]")

@@ -35,8 +35,13 @@ _SIZES = ((2**30, "g"), (2**20, "m"), (2**10, "k"))
 def config_reference() -> list[Row]:
     """The keys in the order of the file. A table in a key stands as ``key.inner``, one in a list as ``key[].inner``."""
     rows: list[Row] = []
-    for name, value in msgspec.structs.asdict(Config()).items():
-        rows += _rows(name, "", value)
+    for field in inspect.type_info(Config).fields:  # type: ignore[attr-defined]
+        if isinstance(field.type, inspect.DictType):
+            inner = field.type.value_type.fields  # type: ignore[attr-defined]
+            table = f'{field.name}."…"'
+            rows += [Row(table, one.name, _kind(_without_none(one.type)), _default(one.default)) for one in inner]
+        else:
+            rows += _rows(field.name, "", getattr(Config(), field.name))
     return rows
 
 

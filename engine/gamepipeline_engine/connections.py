@@ -131,7 +131,13 @@ async def _open(
     noted = await asyncio.to_thread(checkpoints.load, checkpoint)
     if noted is not None:
         checkpoints.verify(noted, await checkpoints.read_state(js, realm, noted))
-    containers = DockerContainers(realm.id, subnets=config.node.subnets, learn=learn)
+    containers = DockerContainers(
+        realm.id,
+        subnets=config.node.subnets,
+        stalled=config.timing.pull_stall_after,
+        logins=config.registries,
+        learn=learn,
+    )
     stack.push_async_callback(containers.close)
     daemon = await containers.info()
     return Connections(

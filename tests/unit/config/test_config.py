@@ -119,6 +119,15 @@ WRONG: list[tuple[str, str]] = [
     ('[alerts]\nwebhooks = [{url = "ftp://x"}]', "alerts.webhooks[0]: url is no http or https address"),
     ('[alerts]\nwebhooks = [{url = "http://x:y"}]', "alerts.webhooks[0]: url is no http or https address"),
     ('[alerts]\nwebhooks = [{url = "http://:80"}]', "alerts.webhooks[0]: url is no http or https address"),
+    ('[registries."r.example"]', 'registries."r.example": has to have one of password_file, password_env and helper'),
+    ('[registries."r.example"]\nhelper = "x"\nusername = "u"', 'registries."r.example": username belongs to'),
+    ('[registries."r.example"]\npassword_env = "X"', 'registries."r.example": username belongs to'),
+    ('[registries."r.example"]\nhelper = "../x"', 'registries."r.example": helper is NAME of the program'),
+    ('[registries."r.example"]\nhelper = 3', 'registries."r.example".helper: must be text, not a whole number'),
+    ('[registries."r.example"]\npasword_env = "X"', "unknown key 'registries.\"r.example\".pasword_env': did you"),
+    ('[registries."https://r.example"]\nhelper = "x"', 'registries."https://r.example": is no host as image names'),
+    ("[registries]\nhelper = 3", 'registries."helper": must be a table, not a whole number'),
+    ("registries = 3", "registries: must be a table, not a whole number"),
     ("x =", "is not TOML"),
 ]
 

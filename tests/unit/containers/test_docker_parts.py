@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
-from gamepipeline_engine.containers.docker.registry import auth_header, complete, registry_of, secrets_of
+from gamepipeline_engine.containers.docker.registry import (
+    complete,
+    digests_of,
+    entry_of,
+    header_of,
+    registry_of,
+    secrets_of,
+)
 from gamepipeline_engine.containers.docker.secrecy import mask, with_secrets
 from gamepipeline_engine.containers.docker.views import container_view, endpoints
 from gamepipeline_engine.containers.names import container_name, labels, network_name, volume_name
@@ -146,7 +153,8 @@ def test_credentials_of_the_registry() -> None:
     }
 
     def header(reference: str) -> dict[str, str] | None:
-        found = auth_header(reference, config)
+        host = registry_of(reference)
+        found = header_of(host, entry_of(host, config))
         decoded: dict[str, str] | None = json.loads(base64.urlsafe_b64decode(found)) if found else None
         return decoded
 
@@ -182,6 +190,16 @@ def test_names() -> None:
 def test_what_must_not_be_shown_of_a_registry_login() -> None:
     """The password or token in the header, and the header itself."""
     for entry in ({"username": "me", "password": "hunter22"}, {"identitytoken": "hunter22"}):
-        header = auth_header("registry.example/x", {"auths": {"registry.example": entry}})
+        header = header_of("registry.example", entry)
         assert header is not None
         assert secrets_of(header) == [header, "hunter22"]
+
+
+def test_the_digests_of_a_reference() -> None:
+    """Those of its own repository, whatever Docker Hub is called; its own one first."""
+    known = ["busybox@sha256:1", "reg.example:5000/busybox@sha256:2", "busybox@sha256:3"]
+    for reference in ("busybox", "busybox:stable", "docker.io/library/busybox", "index.docker.io/library/busybox:1"):
+        assert digests_of(reference, known) == ["sha256:1", "sha256:3"]
+    assert digests_of("busybox@sha256:3", known) == ["sha256:3", "sha256:1"]
+    assert digests_of("reg.example:5000/busybox", known) == ["sha256:2"]
+    assert digests_of("other", known) == []

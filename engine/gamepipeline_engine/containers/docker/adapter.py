@@ -12,7 +12,7 @@ from typing import Any, Literal
 from gamepipeline_engine.containers.classify import cause_of_start
 from gamepipeline_engine.containers.docker import archive, execs, history, logs, stats
 from gamepipeline_engine.containers.docker.client import DockerClient
-from gamepipeline_engine.containers.docker.images import DockerImages
+from gamepipeline_engine.containers.docker.images import STALLED, DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
 from gamepipeline_engine.containers.docker.together import together
 from gamepipeline_engine.containers.docker.versions import refuse_newer
@@ -23,6 +23,7 @@ from gamepipeline_engine.containers.docker.views import (
     leftover_volume,
 )
 from gamepipeline_engine.containers.docker.workspace import DockerWorkspace
+from gamepipeline_engine.containers.logins import RegistryLogin
 from gamepipeline_engine.containers.names import IDENTITY, REALM
 from gamepipeline_engine.containers.port import (
     ContainerConfig,
@@ -57,8 +58,9 @@ class DockerContainers:
 
     ``host`` is an address as in DOCKER_HOST; without it the environment decides, as for the
     ``docker`` command. Nothing is connected before the first call. ``subnets``: the range that
-    networks get their addresses from when the daemon's own pools are used up; empty: none. ``learn``
-    is told the passwords of registries.
+    networks get their addresses from when the daemon's own pools are used up; empty: none. ``stalled``:
+    seconds without news after which a pull is given up. ``logins`` by registry; ``learn`` is told
+    the passwords of registries.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class DockerContainers:
         host: str | None = None,
         *,
         subnets: str = DEFAULT,
+        stalled: float = STALLED,
+        logins: Mapping[str, RegistryLogin] | None = None,
         learn: Callable[[Iterable[str]], None] | None = None,
     ) -> None:
         self._realm = realm
         self._client = DockerClient(host)
-        self._images = DockerImages(self._client, learn=learn)
+        self._images = DockerImages(self._client, stalled, logins=logins, learn=learn)
         self._workspace = DockerWorkspace(self._client, realm, parse_range(subnets))
         self._sampling = asyncio.Semaphore(_SAMPLES)
         self._unanswered: set[str] = set()

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
 from gamepipeline_engine.containers.classify import cause_of
 from gamepipeline_engine.containers.docker.client import DockerClient, one_line
-from gamepipeline_engine.containers.docker.endpoint import NoEndpoint
+from gamepipeline_engine.containers.docker.credentials import credentials_for
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
 from gamepipeline_engine.containers.docker.registry import (
     HUB,
-    auth_header,
     by_digest,
     complete,
     digests_of,
     registry_of,
     secrets_of,
 )
+from gamepipeline_engine.containers.logins import RegistryLogin
 from gamepipeline_engine.containers.port import DaemonError, ImageInfo, PullProgress
 
 STALLED = 120.0
@@ -46,17 +46,19 @@ class _Flight:
 
 
 class DockerImages:
-    """Images of one daemon. ``stalled``: see STALLED. ``learn`` is told the passwords of registries."""
+    """Images of one daemon. ``stalled``: see STALLED. ``logins`` by registry; ``learn`` is told the passwords."""
 
     def __init__(
         self,
         client: DockerClient,
         stalled: float = STALLED,
         *,
+        logins: Mapping[str, RegistryLogin] | None = None,
         learn: Callable[[Iterable[str]], None] | None = None,
     ) -> None:
         self._client = client
         self._stalled = stalled
+        self._logins = logins or {}
         self._learn = learn
         self._flights: dict[tuple[str, str | None], _Flight] = {}
 
@@ -136,9 +138,9 @@ class DockerImages:
         loop = asyncio.get_running_loop()
         began = loop.time()
         progress = PullStream()
-        headers = _headers(reference)
-        if headers and self._learn is not None:
-            self._learn(secrets_of(headers["X-Registry-Auth"]))
+        header, trouble = await credentials_for(reference, self._logins)
+        if header and self._learn is not None:
+            self._learn(secrets_of(header))
         params = {"fromImage": reference} | ({"platform": platform} if platform else {})
         try:
             async with asyncio.timeout(self._stalled) as stall:
@@ -148,7 +150,7 @@ class DockerImages:
                     "POST",
                     "images/create",
                     params=params,
-                    headers=headers,
+                    headers={"X-Registry-Auth": header} if header else None,
                     patience=self._stalled + 1,
                 ) as response:
                     async for data in response.content.iter_any():
@@ -160,22 +162,25 @@ class DockerImages:
             message = f"the pull stalled: nothing arrived for {self._stalled:g} s"
             raise DaemonError(_OP, reference, 0, message, "image_pull") from exc
         except DaemonError as exc:
-            if exc.cause == "image_auth" and registry_of(reference) == HUB and headers is None:
-                # Docker Hub refuses strangers what does not exist; that is likelier than a private image.
-                raise DaemonError(_OP, reference, exc.status, exc.message, "image_not_found") from exc
-            raise
+            raise _refused(exc, reference, stranger=header is None, trouble=trouble) from exc
         except PullFailed as exc:
             message = one_line(exc)
-            raise DaemonError(_OP, reference, 0, message, cause_of(_OP, 0, message)) from exc
+            failed = DaemonError(_OP, reference, 0, message, cause_of(_OP, 0, message))
+            raise _refused(failed, reference, stranger=header is None, trouble=trouble) from exc
         return loop.time() - began
 
 
-def _headers(reference: str) -> dict[str, str] | None:
-    try:
-        header = auth_header(reference)
-    except NoEndpoint as exc:
-        raise DaemonError(_OP, reference, 0, str(exc), "image_auth") from exc
-    return {"X-Registry-Auth": header} if header else None
+def _refused(error: DaemonError, reference: str, *, stranger: bool, trouble: str) -> DaemonError:
+    """What a refusal means for somebody whom the registry knows, does not know, or should have known."""
+    if error.cause not in {"image_auth", "image_not_found"}:
+        return error
+    message, cause = error.message, error.cause
+    if trouble:  # some registries say that there is no such image to whom it is none of their business
+        message, cause = f"{message} (and nobody was logged in: {trouble})", "image_auth"
+    elif stranger and registry_of(reference) == HUB:
+        # Docker Hub refuses strangers what does not exist; that is likelier than a private image.
+        cause = "image_not_found"
+    return DaemonError(error.operation, error.subject, error.status, message, cause)
 
 
 def _fits(found: dict[str, Any], platform: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Image references and the credentials for their registries. Reads the docker command's settings."""
+"""Image references, and logins in the form in which the daemon takes them. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gamepipeline_engine.containers.docker.endpoint import config_folder, docker_config
-
 HUB = "docker.io"
-_HUB_KEY = "https://index.docker.io/v1/"
+HUB_KEY = "https://index.docker.io/v1/"
 
 
 def complete(reference: str) -> str:
@@ -53,18 +51,20 @@ def registry_of(reference: str) -> str:
     return first if is_host else HUB
 
 
-def auth_header(reference: str, config: Mapping[str, Any] | None = None) -> str | None:
-    """The ``X-Registry-Auth`` value from ``auths`` in config.json; None when there is no entry.
+def hosts_of(host: str) -> tuple[str, ...]:
+    """The names under which a registry may stand in settings."""
+    return (HUB_KEY, HUB, f"index.{HUB}") if host == HUB else (host, f"https://{host}", f"http://{host}")
 
-    Credential helpers are not asked.
-    """
-    settings = docker_config(config_folder()) if config is None else config
+
+def entry_of(host: str, settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What ``auths`` in config.json says of a registry."""
     auths = settings.get("auths") or {}
-    host = registry_of(reference)
-    keys = (_HUB_KEY, host) if host == HUB else (host, f"https://{host}", f"http://{host}")
-    entry = next((auths[key] for key in keys if auths.get(key)), None)
-    if entry is None:
-        return None
+    return next((auths[key] for key in hosts_of(host) if auths.get(key)), None)
+
+
+def header_of(host: str, entry: Mapping[str, Any] | None) -> str | None:
+    """The ``X-Registry-Auth`` value for an entry of ``auths``; None when it has no login."""
+    entry = entry or {}
     found: dict[str, str] = {"serveraddress": host}
     if entry.get("identitytoken"):
         found["identitytoken"] = entry["identitytoken"]
