@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from gamepipeline_engine.cli.reading.list import row, select
 from gamepipeline_engine.cli.reading.services import live_services
 from gamepipeline_engine.cli.render import lines
 from gamepipeline_engine.cli.render.lines import change
+from gamepipeline_engine.cli.render.live import tree
 from gamepipeline_engine.cli.render.outcome import next_commands, outcome_text
 from gamepipeline_engine.cli.render.status import status_text
 from gamepipeline_engine.cli.render.tables import list_text, services_text
+from gamepipeline_engine.cli.render.view import RunView
 from gamepipeline_engine.cli.render.words import duration, endpoint, size
-from gamepipeline_events import STATE_EVENTS, Endpoint
+from gamepipeline_events import STATE_EVENTS, Endpoint, decode
 from gamepipeline_projections import replay, status_of
 from gamepipeline_projections.state import PipelineState
+from tests.support import histories
 from tests.unit.cli.histories import (
     FAILING,
     SERVING,
@@ -156,6 +161,25 @@ def test_every_event_that_a_person_waits_for_has_a_line() -> None:
     """Only the refusal of a command, which changes nothing, is left out."""
     source = lines.__dict__
     assert {one.__name__ for one in STATE_EVENTS} - set(source) == {"CommandRejected"}
+
+
+def test_what_waits_for_a_place_says_for_which() -> None:
+    """In the status, in the plain lines, and in the live tree: the group and its size."""
+    story = histories.Story().pipeline_queued("deploy")
+    assert "waiting for: a place in the group deploy since 2026-11-23T18:00:02Z" in status_text(status_of(story.state))
+    story.started().queued("a", "licence", limit=2)
+    assert "waits for a place in the group licence (of 2) since" in status_text(status_of(story.state))
+    view = RunView("p1")
+    said = []
+    for payload in story.payloads:
+        event = decode(payload)
+        view.event(event)
+        said.append(change(event))
+    assert said[1] == "p1: waits for a place in the group deploy"
+    assert said[3] == "a: waits for a place in the group licence (of 2)"
+    shown = Console(width=100, record=True, file=StringIO())
+    shown.print(tree(view, story.now, height=10))
+    assert "a  waiting  for a place in the group licence (of 2)" in shown.export_text()
 
 
 def test_the_outcome_says_why_and_what_to_type() -> None:

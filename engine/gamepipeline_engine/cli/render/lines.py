@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gamepipeline_engine.cli.output import clean
-from gamepipeline_engine.cli.render.words import duration, endpoints, size
+from gamepipeline_engine.cli.render.words import duration, endpoints, queue, size
 from gamepipeline_events import (
     AlertRaised,
     Event,
@@ -13,6 +13,7 @@ from gamepipeline_events import (
     PipelineCompleted,
     PipelineDeadlineReached,
     PipelineFailed,
+    PipelineQueued,
     PipelineRejected,
     PipelineReleased,
     PipelineResumed,
@@ -27,11 +28,13 @@ from gamepipeline_events import (
     StepCanceled,
     StepCompleted,
     StepFailed,
+    StepQueued,
     StepReset,
     StepScheduled,
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    Want,
 )
 
 
@@ -51,6 +54,8 @@ def _pipeline(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one
             return f"submitted: {data.pipeline.get('name', '')}"
         case PipelineRejected() as data:
             return "rejected: " + "; ".join(f"{one.code} {one.message}" for one in data.errors)
+        case PipelineQueued() as data:
+            return f"waits for {_wanted(data.wants)}"
         case PipelineStarted() as data:
             return f"started on {data.node}, {data.total_steps} step{'s' if data.total_steps != 1 else ''}"
         case PipelineResumed() as data:
@@ -77,6 +82,8 @@ def _pipeline(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one
 
 def _step(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one case for each event
     match event.data:
+        case StepQueued() as data:
+            return f"waits for {_wanted(data.wants)}"
         case StepScheduled() as data:
             return f"scheduled, image {data.image}" + (f", attempt {data.attempt}" if data.attempt > 1 else "")
         case ImagePulled() as data:
@@ -109,3 +116,7 @@ def _step(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one cas
             return f"stopped: {data.reason}"
         case _:
             return None
+
+
+def _wanted(wants: list[Want]) -> str:
+    return " and ".join(queue(one.name, one.limit) for one in wants)

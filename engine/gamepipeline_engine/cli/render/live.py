@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from gamepipeline_engine.cli.output import clean
 from gamepipeline_engine.cli.render.view import RunView, mark_key, state_word
-from gamepipeline_engine.cli.render.words import ASCII_MARKS, COLOURS, MARKS, duration, endpoints, size
+from gamepipeline_engine.cli.render.words import ASCII_MARKS, COLOURS, MARKS, duration, endpoints, queue, size
 from gamepipeline_events.times import moment
 from gamepipeline_projections.state import SETTLED, StepState
 
@@ -41,6 +41,8 @@ def tree(view: RunView, now: datetime, *, height: int, unicode: bool = True, hin
 
 
 def _phase_word(view: RunView) -> str:
+    if view.state.phase == "pending" and view.state.ticket is not None:
+        return "waiting for " + queue(view.state.ticket.wants[0].name, view.state.ticket.wants[0].limit)
     return {"none": "starting", "timing_out": "timing out"}.get(view.state.phase, view.state.phase)
 
 
@@ -86,6 +88,8 @@ def _detail(view: RunView, step: StepState, *, unicode: bool) -> str:
     pull = view.pull(step)
     if pull is not None:
         return pull_bar(pull.fraction, pull.current, pull.total, unicode=unicode)
+    if step.phase == "pending" and step.ticket is not None:
+        return " and ".join(f"for {queue(one.name, one.limit)}" for one in step.ticket.wants)
     if step.phase == "failed":
         return f"{step.cause}: {step.error}"
     if step.service is not None and step.service.endpoints:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gamepipeline_engine.cli.output import clean, columns
-from gamepipeline_engine.cli.render.words import endpoints, short_time, span
+from gamepipeline_engine.cli.render.words import endpoints, queue, short_time, span
 from gamepipeline_projections import PipelineStatus, StepStatus
+from gamepipeline_projections.status import WaitingFor
 
 
 def status_text(status: PipelineStatus) -> str:
@@ -31,6 +32,8 @@ def _facts(status: PipelineStatus) -> Iterator[tuple[str, str]]:
         yield "error", status.error
     if status.reason:
         yield "reason", status.reason
+    if status.waiting_for is not None:
+        yield "waiting for", _waiting(status.waiting_for)
     yield "steps", f"{status.current_step}/{status.total_steps}"
     if status.node_id:
         yield "node", status.node_id
@@ -55,11 +58,17 @@ def _step(step: StepStatus) -> tuple[str, ...]:
 
 def detail(step: StepStatus) -> str:
     """Why a step is as it is: its error and the hint, or the exit code, or its outputs."""
+    if step.waiting_for is not None:
+        return f"waits for {_waiting(step.waiting_for)}"
     if step.error and step.status != "completed":
         return f"{step.cause}: {step.error}" if step.cause else step.error
     if step.exit_code is not None:
         return f"exit code {step.exit_code}"
     return step.cause or ""
+
+
+def _waiting(found: WaitingFor) -> str:
+    return f"{queue(found.name, found.limit)} since {short_time(found.since)}"
 
 
 def _service(step: StepStatus) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def state_word(step: StepState) -> str:
     """One word for where a step is; a service's own word once it is ready."""
     if step.service is not None and step.phase == "completed":
         return step.service.phase
-    if step.phase == "pending" and step.retry_at:
+    if step.phase == "pending" and (step.retry_at or step.ticket):
         return "waiting"
     return step.phase
 

@@ -42,6 +42,11 @@ COLOURS = {
 }
 
 
+def queue(name: str, limit: int) -> str:
+    """What a ticket is for."""
+    return f"a place in the group {name}" + (f" (of {limit})" if limit > 1 else "")
+
+
 def duration(seconds: float) -> str:
     """``0.4s``, ``12.3s``, ``2m05s``, ``3h07m``, ``4d02h``."""
     if seconds < 59.95:
