@@ -73,13 +73,18 @@ class EngineOnDocker:
 
 @asynccontextmanager
 async def engine_on_docker(
-    nats_url: str, *, variables: Mapping[str, str] | None = None, node: str = "bench", removes: bool = True
+    nats_url: str,
+    *,
+    variables: Mapping[str, str] | None = None,
+    node: str = "bench",
+    removes: bool = True,
+    config: Config | None = None,
 ) -> AsyncIterator[EngineOnDocker]:
     """A served engine. ``XDG_STATE_HOME`` must point to a folder of the test's own.
 
     ``removes`` False: what runs goes on without it, for an engine that comes after it.
     """
-    config = Config().named(node)
+    config = (config or Config()).named(node)
     config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, capacity=8))
     engine = GamePipelineEngine(
         config, variables=NodeVariables([dict(variables or {})], secret=("*_KEY",)), nats_url=nats_url

@@ -199,7 +199,7 @@ class Container(Written, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    extra_hosts: list[Host] | dict[str, str] | None = None
+    extra_hosts: list[Host] | dict[str, str | list[str]] | None = None
     dns: Dns | list[Dns] | None = None
     network_mode: Plain | None = None
     ports: list[str | int | PortMapping] | None = None

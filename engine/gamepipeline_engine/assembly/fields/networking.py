@@ -42,10 +42,11 @@ def _mode(spec: Spec) -> str:
 
 
 def _extra_hosts(spec: Spec) -> list[str]:
-    """Docker's ``host:address`` from the map, and from the list with ``:`` or ``=``."""
+    """Docker's ``host:address`` from the map, of one address or several, and from the list with ``:`` or ``=``."""
     written = spec.container.extra_hosts or []
     if isinstance(written, dict):
-        return [f"{host}:{address}" for host, address in written.items()]
+        each = {host: [said] if isinstance(said, str) else said for host, said in written.items()}
+        return [f"{host}:{address.strip('[]')}" for host, addresses in each.items() for address in addresses]
     found: list[str] = []
     for index, text in enumerate(written):
         separator = "=" if "=" in text else ":"

@@ -49,7 +49,9 @@ def _host(body: Body, key: str) -> list[Mapping[str, Any]]:
 NEWER: tuple[Newer, ...] = (
     Newer((1, 45), "26.0", "'subpath' of a volume", "mount_denied", _subpath),
     Newer((1, 44), "25.0", "'start_interval' of a health check", "template_error", _start_interval),
-    Newer((1, 44), "25.0", "a GPU by its CDI name", "gpu_unavailable", lambda body: any(map(_is_gpu, _cdi_names(body)))),
+    Newer(
+        (1, 44), "25.0", "a GPU by its CDI name", "gpu_unavailable", lambda body: any(map(_is_gpu, _cdi_names(body)))
+    ),
     Newer((1, 44), "25.0", "a device by its CDI name", "device_unavailable", lambda body: any(_cdi_names(body))),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gamepipeline_events.problems import Path
@@ -9,18 +10,25 @@ from gamepipeline_events.spec.checks.report import Report
 from gamepipeline_events.spec.expressions import has_expression
 from gamepipeline_events.values import size
 
-_TWICE = (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids"))
+_TWICE: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
+    ("cpus", "cpus", float),
+    ("mem_limit", "memory", size),
+    ("pids_limit", "pids", int),
+)
 _TESTS = ("CMD", "CMD-SHELL", "NONE")
 
 
 def check_resources(container: dict[str, Any], path: Path, report: Report) -> None:
-    """Limits written twice or the wrong way round, device requests, the form of a health check."""
+    """Limits that contradict each other or stand the wrong way round, device requests, the form of a health check."""
     deploy = container.get("deploy", {}).get("resources", {})
     limits = deploy.get("limits", {})
-    for short, long in _TWICE:
-        if short in container and long in limits:
-            message = f"'{short}' and deploy.resources.limits.{long} are the same: write one"
-            report.error("GP108", message, (*path, short))
+    for short, long, meaning in _TWICE:
+        own, other = container.get(short), limits.get(long)
+        if own is None or other is None or has_expression(f"{own}{other}"):
+            continue
+        if meaning(own) != meaning(other):
+            message = f"'{short}' and deploy.resources.limits.{long} mean the same and differ"
+            report.error("GP108", message, (*path, short), "write one of them")
     _swap(container, limits, path, report)
     for name, limit in container.get("ulimits", {}).items():
         if isinstance(limit, dict) and {"soft", "hard"} <= limit.keys():
