@@ -21,6 +21,7 @@ from gamepipeline_engine.broker.embedded import state_folder
 from gamepipeline_engine.clock import SystemClock, new_id
 from gamepipeline_engine.config import Config
 from gamepipeline_engine.connections import Connections, open_connections
+from gamepipeline_engine.containers.docker.secret_files import memory_folder
 from gamepipeline_engine.containers.port import PullProgress
 from gamepipeline_engine.policy import Policy
 from gamepipeline_engine.presence import KeyValuePresence, Record
@@ -166,7 +167,7 @@ def _host(choices: Choices, opened: Connections, instance: str, former: frozense
         policy=choices.policy,
         former=former,
         cpus=float(opened.daemon.cpus),
-        protected=(str(state_folder(os.environ)),),
+        protected=tuple(map(str, filter(None, (state_folder(os.environ), memory_folder())))),
         progress=choices.progress,
         known=choices.known,
     )

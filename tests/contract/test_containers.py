@@ -114,6 +114,14 @@ async def test_secrets_are_in_the_environment_only(rig: Rig) -> None:
     assert "canary" not in repr(await rig.view(name))
 
 
+async def test_secrets_as_files(rig: Rig) -> None:
+    """A file has the secret, for any user of the container; no view of the container has it, nor its environment."""
+    files = {"/run/secrets/a": "canary-4711\n", "/etc/token": "canary-4712"}
+    name = await rig.ended("cat /run/secrets/a; cat /etc/token", files=files, User="1234")
+    assert b"".join([frame.data for frame in await rig.all_logs(name)]) == b"canary-4711\ncanary-4712"
+    assert "canary" not in repr(await rig.view(name))
+
+
 async def test_a_name_is_free_after_remove(rig: Rig) -> None:
     """After a remove, a create of that name makes a new container."""
     config = rig.config(FOREVER)

@@ -89,6 +89,7 @@ class Rig:
         spec: str = "spec",
         fake: FakeScript | None = None,
         secret: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
         host: Mapping[str, Any] | None = None,
         **body: Any,
     ) -> ContainerConfig:
@@ -104,7 +105,7 @@ class Rig:
             "HostConfig": settings | dict(host or {}),
         }
         name = container_name(self.pipeline, step, attempt)
-        return ContainerConfig(name=name, body=request | body, secrets=dict(secret or {}))
+        return ContainerConfig(name=name, body=request | body, secrets=dict(secret or {}), files=dict(files or {}))
 
     async def created(self, command: Command, **more: Any) -> str:
         """Create a container; its name."""

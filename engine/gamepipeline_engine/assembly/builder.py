@@ -21,6 +21,7 @@ from gamepipeline_engine.assembly.fields import (
     networking,
     ports,
     resources,
+    secrets,
     security,
 )
 from gamepipeline_engine.assembly.spec import Spec, read
@@ -59,18 +60,20 @@ def build(step: ResolvedStep, context: StepContext) -> ContainerConfig:
     spec = read(step, context)
     script = command.script(spec)
     variables = environment.variables(spec, script)
+    host_config = _merged(HOST, spec)
     body = {
         "Image": context.image,
         **_merged(TOP, spec),
         **command.arguments(spec, script),
         "Env": [f"{name}={value}" for name, value in variables.plain.items()],
-        "HostConfig": _merged(HOST, spec),
+        "HostConfig": host_config,
     }
     body["Labels"] = identity.labels(spec, spec_label(step, context))
     return ContainerConfig(
         name=container_name(context.pipeline_id, step.id, context.attempt),
         body=body,
         secrets=variables.secret,
+        files=secrets.files(spec, host_config),
         platform=spec.container.platform,
         pull=spec.container.pull_policy,
     )

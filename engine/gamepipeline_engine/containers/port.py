@@ -75,14 +75,19 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``body`` is the request of ``POST /containers/create`` (``HostConfig`` and
     ``NetworkingConfig`` included), built by pure functions from typed fields only; its labels hold
     realm, pipeline, step, attempt and ``spec``. ``secrets`` are environment entries that must not
-    show up anywhere else; the adapter adds them to ``Env``. ``pull`` says when its image is fetched.
+    show up anywhere else; the adapter adds them to ``Env``. ``files`` are secrets too: path in the
+    container → content, read-only for any user there, never on a disk. ``pull`` says when its image is fetched.
     """
 
     name: str
     body: Mapping[str, Any]
     secrets: Mapping[str, str] = {}
+    files: Mapping[str, str] = {}
     platform: str | None = None
     pull: Literal["always", "missing", "never"] = "missing"
+
+    def __repr__(self) -> str:
+        return f"ContainerConfig({self.name})"
 
 
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -314,7 +319,10 @@ class Containers(Protocol):
         ...
 
     async def leftovers(self) -> list[Leftover]:
-        """Every container, network and volume of the realm."""
+        """Every container, network and volume of the realm.
+
+        What an adapter keeps beside the daemon for containers that are gone is removed by the way.
+        """
         ...
 
     async def close(self) -> None:

@@ -117,7 +117,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "stop_grace_period": "Time to end after that, before it is killed",
         "restart": "Services only: what Docker does when the program ends",
         "labels": "Labels of the container",
-        "secrets": "Secrets as files in the container",
+        "secrets": "Secrets for the container: names become variables, with file they are files in memory",
         "artifacts": "Files to keep after the step",
     },
     "VolumeMount": {
@@ -181,7 +181,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
     },
     "SecretFile": {
         "name": "A name listed under secrets",
-        "file": "Path in the container; default: /run/secrets/<name>",
+        "file": "Path in the container, such as /run/secrets/NAME; without it the secret is a variable of its name",
     },
     "Artifacts": {
         "paths": "Files and folders to keep",

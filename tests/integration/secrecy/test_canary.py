@@ -27,8 +27,10 @@ from urllib.parse import quote
 import nats
 import pytest
 from aiohttp import web
+from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 
+from gamepipeline_engine.containers.docker.secret_files import memory_folder
 from gamepipeline_engine.redaction.forms import forms
 from gamepipeline_events import ErrorLog, Event, StepFailed, StepLog, decode
 from tests.support.containers import docker
@@ -126,6 +128,12 @@ def pipeline(registry: str) -> dict[str, Any]:
                 "container": {"image": BUSYBOX, "entrypoint": ["/no"], "environment": environment},
             },
             does("boom", "true"),
+            does(
+                "file",
+                "cat /run/secrets/canary",
+                "if echo x >> /run/secrets/canary; then exit 1; fi",
+                secrets=[{"name": "CANARY_KEY", "file": "/run/secrets/canary"}],
+            ),
             does("long", "echo ${{ secrets.CANARY_KEY }}", "sleep 300", environment=environment),
         ],
     }
@@ -156,17 +164,22 @@ async def test_nothing_of_a_secret_comes_out(
     own = {"CANARY_KEY": canary.value, "OTHER_KEY": canary.value, "NATS_URL": own_nats_server.url}
     with home_in(tmp_path, **own, DOCKER_CONFIG=str(tmp_path / "docker")) as home:
         pipeline_id = f"canary-{secrets.token_hex(4)}"
-        said, inspected = await run(home, pipeline_id, canary)
+        async with heard(own_nats_server.url) as wire:
+            said, inspected = await run(home, pipeline_id, canary)
         refused = home.run("gamepipeline", "submit", with_argument(tmp_path), "--arg", f"A={canary.value}")
         messages = await everything(own_nats_server.url)
         logs = [path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()]
         store = [path.read_bytes() for path in own_nats_server.folder.rglob("*") if path.is_file()]
+    folder = memory_folder()
+    assert folder is not None
+    assert [path for path in folder.rglob("*") if pipeline_id in path.name] == []
     assert refused[0] == 2
     assert "GP304" in refused[2]
     the_paths_were_gone([decode(one.data) for one in messages if f".{pipeline_id}." in one.subject])
     assert registry.asked
     assert any(b"action failed" in log and b"***" in log for log in logs)
-    texts = [said, inspected, "".join(refused[1:]).encode(), *logs, *store]
+    assert any(b"no ***" in one for one in wire)
+    texts = [said, inspected, *wire, "".join(refused[1:]).encode(), *logs, *store]
     texts += [f"{one.subject}\n{one.headers}\n".encode() + one.data for one in messages]
     for text in texts:
         for one in (canary, password):
@@ -226,6 +239,22 @@ def with_argument(folder: Path) -> Path:
     return path
 
 
+@contextlib.asynccontextmanager
+async def heard(url: str) -> AsyncIterator[list[bytes]]:
+    """What is published meanwhile; a command is gone from its stream once it is carried out."""
+    wire: list[bytes] = []
+
+    async def hear(message: Msg) -> None:
+        wire.append(message.data)
+
+    client = await nats.connect(url)
+    try:
+        await client.subscribe("gamepipeline.>", cb=hear)
+        yield wire
+    finally:
+        await client.drain()
+
+
 class Stored(NamedTuple):
     """One message of a stream."""
 
@@ -258,6 +287,7 @@ def the_paths_were_gone(events: list[Event]) -> None:
     """The secret did come along where the test wants it: else silence would prove nothing."""
     causes = {event.data.step: event.data.cause for event in events if isinstance(event.data, StepFailed)}
     assert causes.keys() >= {"env", "named", "template", "pull", "start", "boom"}
+    assert "file" not in causes
     assert causes["template"] == "template_error"
     assert causes["boom"] == "engine_error"
     errors = "\n".join(event.data.message for event in events if isinstance(event.data, ErrorLog))

@@ -62,6 +62,16 @@ def test_a_value_is_never_read_again(value: str) -> None:
     assert f"X={value}" in config.body["Env"]
 
 
+def test_secrets_as_files() -> None:
+    """With ``file`` it is no variable; its path may hold an expression, the rest stays the same."""
+    given = {"secrets": {"S": "hunter22"}, "args": {"A": "x"}}
+    secrets = [{"name": "S", "file": "/run/secrets/${{ args.A }}/"}]
+    config = built(secrets=secrets, given=given)
+    assert (config.files, config.secrets) == ({"/run/secrets/x": "hunter22"}, {})
+    assert "hunter22" not in repr(config)
+    assert config.body["HostConfig"] == built(given=given).body["HostConfig"]
+
+
 @drawn(secret=TEXT.filter(lambda text: len(text) >= 4), around=TEXT)
 def test_a_secret_is_in_no_part_of_the_body(secret: str, around: str) -> None:
     """However a secret gets into the environment, the body tells nothing of it."""

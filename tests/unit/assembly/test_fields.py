@@ -348,7 +348,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"environment": {"A": "x" * 40_000}}, "at most 32768 bytes"),
     ({"environment": {f"A{n}": "x" * 30_000 for n in range(9)}}, "all variables together"),
     ({"environment": ["NONE"]}, "variable 'NONE' has no value"),
-    ({"secrets": [{"name": "S", "file": "/run/secrets/s"}]}, "not supported yet"),
+    ({"secrets": [{"name": "S", "file": "/workspace"}]}, "something else is there"),
+    ({"secrets": [{"name": "S", "file": "/run/x/"}], "tmpfs": "/run/x"}, "something else is there"),
+    ({"secrets": [{"name": "S", "file": "/a"}, {"name": "S", "file": "/a"}]}, "something else is there"),
+    ({"secrets": [{"name": "S", "file": "/"}]}, "something else is there"),
+    ({"secrets": [{"name": "S", "file": "a"}]}, "secrets"),
+    ({"secrets": [{"name": "T", "file": "/a"}]}, "has no value"),
     ({"healthcheck": {"test": "true", "interval": "${{ args.A }}"}}, "not a duration"),
 ]
 

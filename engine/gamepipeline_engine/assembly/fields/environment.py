@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from gamepipeline_engine.assembly.errors import TemplateError
+from gamepipeline_engine.assembly.fields import secrets
 from gamepipeline_engine.assembly.fields.command import ScriptCommand
 from gamepipeline_engine.assembly.rendering import Value
 from gamepipeline_engine.assembly.spec import WHERE, Spec
@@ -34,7 +33,7 @@ def variables(spec: Spec, script: ScriptCommand | None) -> Variables:
     """CI, then what the file says, then what the script refers to, then ours: a later name wins."""
     every: dict[str, Value] = {"CI": Value("true")}
     every |= _written(spec)
-    every |= _secret_names(spec)
+    every |= secrets.variables(spec)
     if script is not None:
         path = (*WHERE, "commands")
         every |= {name: spec.render.reference(reference, path) for name, reference in script.variables.items()}
@@ -77,22 +76,6 @@ def _one(spec: Spec, name: str, text: str | None, path: Path) -> Value:
     if not name:
         raise TemplateError(path, "a variable has a name")
     return spec.render.variable(name, path) if text is None else spec.render.value(text, path)
-
-
-def _secret_names(spec: Spec) -> dict[str, Value]:
-    """``secrets`` of the container: each a variable of its own name."""
-    found: dict[str, Value] = {}
-    for index, item in enumerate(spec.written.get("secrets") or []):
-        path = (*WHERE, "secrets", index)
-        name, file = _secret_item(item)
-        if file is not None:
-            raise TemplateError(path, "a secret as a file is not supported yet: leave out 'file'")
-        found[name] = spec.render.variable(name, path)
-    return found
-
-
-def _secret_item(item: Any) -> tuple[str, str | None]:
-    return (item, None) if isinstance(item, str) else (item["name"], item.get("file"))
 
 
 def _check_sizes(every: dict[str, Value]) -> None:

@@ -159,4 +159,7 @@ def shown(config: ContainerConfig) -> dict[str, Any]:
     """A configuration as it may be shown: secrets by name only."""
     body: dict[str, Any] = msgspec.to_builtins(config.body)
     body["Env"] = [*body.get("Env", ()), *(f"{name}={HIDDEN}" for name in config.secrets)]
+    if config.files:
+        mounts = [{"Type": "bind", "Source": HIDDEN, "Target": path, "ReadOnly": True} for path in config.files]
+        body["HostConfig"]["Mounts"] = [*(body["HostConfig"].get("Mounts") or ()), *mounts]
     return {"name": config.name, **({"platform": config.platform} if config.platform else {}), **body}

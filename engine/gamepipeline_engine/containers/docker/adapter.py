@@ -14,6 +14,7 @@ from gamepipeline_engine.containers.docker import archive, execs, history, logs,
 from gamepipeline_engine.containers.docker.client import DockerClient
 from gamepipeline_engine.containers.docker.images import STALLED, DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
+from gamepipeline_engine.containers.docker.secret_files import OUT, SecretFiles, memory_folder
 from gamepipeline_engine.containers.docker.together import together
 from gamepipeline_engine.containers.docker.versions import refuse_newer
 from gamepipeline_engine.containers.docker.views import (
@@ -51,6 +52,7 @@ _SAMPLES = 4
 """Samples of usage at once: they must not keep the short calls waiting."""
 
 _ALIVE = frozenset({"running", "paused"})
+_FAR = "the Docker daemon is not reached by a socket of this host"
 
 
 class DockerContainers:
@@ -78,6 +80,8 @@ class DockerContainers:
         self._images = DockerImages(self._client, stalled, logins=logins, learn=learn)
         self._workspace = DockerWorkspace(self._client, realm, parse_range(subnets))
         self._sampling = asyncio.Semaphore(_SAMPLES)
+        here = memory_folder() if self._client.is_local() else None
+        self._files = SecretFiles(realm, here) if self._client.is_local() else SecretFiles(realm, None, _FAR)
         self._unanswered: set[str] = set()
         """Ids of containers whose start was asked for and not answered."""
 
@@ -129,7 +133,8 @@ class DockerContainers:
 
     async def _create(self, config: ContainerConfig) -> bool:
         """Ask for the container; whether its name was taken."""
-        body = with_secrets(config.body, config.secrets)
+        hidden = {**config.secrets, **config.files}
+        body = with_secrets(config.body, config.secrets, self._files.write(config.name, config.files))
         params = {"name": config.name}
         if config.platform:
             params["platform"] = config.platform
@@ -138,13 +143,21 @@ class DockerContainers:
         except DaemonError as exc:
             if exc.status == 409:
                 return True
-            refused: DaemonError | DaemonUnreachable = scrub(exc, config.secrets)
+            self._files.remove(config.name)
+            refused: DaemonError | DaemonUnreachable = scrub(self._told(exc), hidden)
         except DaemonUnreachable as exc:
-            refused = scrub(exc, config.secrets)
+            refused = scrub(exc, hidden)
         else:
             return False
         # Outside of the handlers, so that no chained exception repeats what was scrubbed.
         raise refused
+
+    def _told(self, error: DaemonError) -> DaemonError:
+        """``error``, or what is behind it: a daemon that does not see the files of this engine."""
+        if not self._files.unseen(error.message):
+            return error
+        why = f"a secret as a file: the Docker daemon does not see this engine's files, it runs elsewhere; {OUT}"
+        return DaemonError(error.operation, error.subject, error.status, why, "mount_denied")
 
     def _adoptable(self, config: ContainerConfig, found: ContainerView) -> None:
         wanted = config.body.get("Labels") or {}
@@ -263,6 +276,7 @@ class DockerContainers:
         """See the port."""
         found = await self._own("remove", name)
         if found is None:
+            self._files.remove(name)
             return
         path = f"containers/{found.id}"
         params = {"force": "1", "v": "1"}
@@ -273,6 +287,7 @@ class DockerContainers:
             if exc.status not in {404, 409}:
                 raise
         await self._until_gone("remove", found)
+        self._files.remove(name)
 
     async def _until_gone(self, operation: str, found: ContainerView) -> None:
         async for _ in _pauses(operation, found.name):
@@ -349,8 +364,10 @@ class DockerContainers:
         params = {"filters": json.dumps({"label": [f"{REALM}={self._realm}"]})}
         networks = await self._client.json("leftovers", "networks", "GET", "networks", params=params)
         volumes = await self._client.json("leftovers", "volumes", "GET", "volumes", params=params)
+        containers = [leftover_container(row) for row in await self._rows({})]
+        self._files.sweep({one.name for one in containers})
         return [
-            *(leftover_container(row) for row in await self._rows({})),
+            *containers,
             *(leftover_network(row) for row in networks),
             *(leftover_volume(row) for row in volumes.get("Volumes") or ()),
         ]

@@ -39,6 +39,13 @@ class DockerClient:
         self._streams: aiodocker.Docker | None = None
         self._version = "auto"
 
+    def is_local(self) -> bool:
+        """Whether the daemon is reached by a socket, and so, most likely, sees this host's files."""
+        try:
+            return resolve(self._host).socket is not None
+        except NoEndpoint:
+            return False
+
     async def json(
         self,
         operation: str,

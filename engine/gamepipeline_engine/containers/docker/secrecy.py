@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gamepipeline_engine.containers.port import DaemonError, DaemonUnreachable
 
 
-def with_secrets(body: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
-    """The request with the secrets in ``Env``, in place of entries of the same name."""
+def with_secrets(
+    body: Mapping[str, Any], secrets: Mapping[str, str], mounts: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The request with the secrets in ``Env``, in place of entries of the same name, and with ``mounts`` of others."""
+    if mounts:
+        host = body.get("HostConfig") or {}
+        body = {**body, "HostConfig": {**host, "Mounts": [*(host.get("Mounts") or ()), *mounts]}}
     plain = [entry for entry in body.get("Env") or () if entry.partition("=")[0] not in secrets]
     return {**body, "Env": [*plain, *(f"{name}={value}" for name, value in secrets.items())]}
 

@@ -101,7 +101,10 @@ class FakeContainers:
             raise DaemonError("create", config.name, 400, "refused", script.create_error)
         entries = (str(entry).partition("=") for entry in config.body.get("Env") or ())
         env = {key: value for key, _, value in entries} | dict(config.secrets)
-        return self.daemon.add(config.name, config.body, env)
+        machine = self.daemon.add(config.name, config.body, env)
+        for path, text in config.files.items():
+            machine.store(path, text.encode("utf-8", "surrogateescape"), append=False)
+        return machine
 
     async def start(self, name: str) -> ContainerView:
         """See the port."""
