@@ -3,6 +3,7 @@
 #   lib.sh          output, root rights, packages of the distribution, timing of phases
 #   lib/docker.sh   finds a Docker engine, or installs and starts one
 #   lib/images.sh   the images that tests and examples run
+#   lib/registry.sh a registry for the tests
 #   lib/python.sh   uv and the environment of the checkout
 #
 # Every command may be run again at any time: each function looks first and does what is missing.
@@ -21,6 +22,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 source "$ROOT/compose/lib/docker.sh"
 # shellcheck source=compose/lib/images.sh
 source "$ROOT/compose/lib/images.sh"
+# shellcheck source=compose/lib/registry.sh
+source "$ROOT/compose/lib/registry.sh"
 # shellcheck source=compose/lib/python.sh
 source "$ROOT/compose/lib/python.sh"
 

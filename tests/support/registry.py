@@ -35,8 +35,12 @@ class Registry:
         self.login: tuple[str, str] | None = None
         self.status = 200
         """Answer every manifest request with this status instead."""
+        self.layer_status = 200
+        """Answer every request for a layer with this status instead."""
         self.break_blobs = False
         """Break the connection in the middle of each layer."""
+        self.spoil_blobs = False
+        """Send other layers than the manifest promises."""
         self.hold_blobs: asyncio.Event | None = None
         """Send the first half of each layer, then wait for this."""
         self.blob_requested = asyncio.Event()
@@ -111,9 +115,7 @@ class Registry:
         self.asked += 1
         self._check(request)
         if self.status != 200:
-            code = {404: "MANIFEST_UNKNOWN", 429: "TOOMANYREQUESTS"}.get(self.status, "DENIED")
-            errors = {"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}
-            return web.json_response(errors, status=self.status)
+            return _refusal(self.status)
         self.manifests += request.method == "GET"
         tag = request.match_info["tag"]
         digest = tag if tag in self._manifests else self.digest
@@ -126,6 +128,10 @@ class Registry:
         data = self._blobs.get(request.match_info["digest"])
         if data is None:
             return web.json_response({"errors": [{"code": "BLOB_UNKNOWN"}]}, status=404)
+        if len(data) > 10_000 and self.layer_status != 200:
+            return _refusal(self.layer_status)
+        if len(data) > 10_000 and self.spoil_blobs:
+            data = bytes(len(data))
         if len(data) < 10_000 or (self.hold_blobs is None and not self.break_blobs):
             return web.Response(body=data)
         self.blob_requested.set()
@@ -141,6 +147,12 @@ class Registry:
         await self.hold_blobs.wait()
         await response.write(data[half:])
         return response
+
+
+def _refusal(status: int) -> web.Response:
+    code = {404: "MANIFEST_UNKNOWN", 429: "TOOMANYREQUESTS"}.get(status, "DENIED")
+    errors = {"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}
+    return web.json_response(errors, status=status)
 
 
 def _digest(data: bytes) -> str:

@@ -11,7 +11,8 @@ from tests.support.images import NATS
 from tests.support.nats import nats_server_binary
 
 COMPOSE = Path(__file__).parents[2] / "compose"
-SCRIPTS = ["demo", "down", "images", "lib.sh", "lib/demo.sh", "lib/docker.sh", "lib/images.sh", "lib/python.sh"]
+LIBRARY = ["lib/demo.sh", "lib/docker.sh", "lib/images.sh", "lib/python.sh", "lib/registry.sh"]
+SCRIPTS = ["demo", "down", "images", "lib.sh", *LIBRARY]
 
 
 def test_shipped_nats_configuration_is_valid() -> None:
