@@ -90,7 +90,7 @@ class DeviceRequest(Written, frozen=True, kw_only=True):
     capabilities: list[str] | None = None
     driver: str | None = None
     count: Annotated[str | int, Meta(extra={"format": "count"})] | None = None
-    device_ids: list[str] | None = None
+    device_ids: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)] | None = None
     options: dict[str, str] | list[str] | None = None
 
 
@@ -219,7 +219,7 @@ class Container(Written, frozen=True, kw_only=True):
     pids_limit: Pids | None = None
     ulimits: dict[LimitName, Annotated[int, Meta(ge=-1)] | Ulimit] | None = None
     sysctls: dict[str, str | int] | list[str] | None = None
-    runtime: Plain | None = None
+    runtime: Annotated[str, Meta(extra={"format": "runtime"})] | None = None
 
     privileged: bool = False
     cap_add: list[Capability] | None = None
@@ -267,6 +267,8 @@ INSTEAD = {
     "volumes_from": "list the volumes",
     "scale": "write one step for each",
     "extends": "use YAML anchors and merge keys",
+    "source": "write 'name'",
+    "target": "write 'file'",
 }
 """What to write instead of an unsupported key."""
 

@@ -66,6 +66,23 @@ def variables(value: dict[str, Any] | list[Any]) -> dict[str, str | None]:
     return result
 
 
+def security_option(text: str) -> str:
+    """``seccomp:unconfined`` → ``seccomp=unconfined``: Docker takes both, a policy reads one.
+
+    A seccomp profile is JSON here: what compose would read from a file is a text on another machine.
+    """
+    name = text.partition("=")[0]
+    option = text if ":" not in name else text.replace(":", "=", 1)
+    name, _, profile = option.partition("=")
+    if name == "seccomp" and profile not in SECCOMP and not profile.lstrip().startswith("{"):
+        raise ValueError(f"a seccomp profile in a file ('{profile[:60]}') is not supported")
+    return option
+
+
+SECCOMP = ("unconfined", "builtin")
+"""Profiles that Docker has itself."""
+
+
 def scalar(value: bool | float | str) -> str:  # noqa: FBT001 - the value itself, no switch
     """A JSON scalar as text: numbers as JSON writes them, ``true`` and ``false``."""
     if isinstance(value, bool):

@@ -307,6 +307,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"volumes": ["/a:/b:zzz"]}, "unknown option"),
     ({"volumes": ["/a:/workspace"]}, "two mounts have the target '/workspace'"),
     ({"volumes": ["/a:/b"], "tmpfs": ["/b"]}, "two mounts"),
+    ({"volumes": ["/a:/workspace/.gamepipeline/x"]}, "the outputs of steps are there"),
+    ({"security_opt": ["seccomp=/etc/profile.json"]}, "a seccomp profile in a file"),
     ({"volumes": [{"type": "volume", "target": "/a", "read_only": "${{ args.A }}"}]}, "read_only"),
     ({"volumes": ["${{ secrets.S }}:/b"]}, "secret is not allowed"),
     ({"labels": {"io.gamepipeline.realm": "x"}}, "not below"),

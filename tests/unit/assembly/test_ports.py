@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamepipeline_engine.assembly import TemplateError
@@ -23,6 +23,7 @@ def accepted(container: dict[str, Any]) -> bool:
     return not check(document).errors
 
 
+@settings(deadline=None)
 @given(written=_TEXTS | _LONG)
 def test_what_the_check_accepts_can_be_built(written: Any) -> None:
     """An entry of `ports` or `expose` is refused by the check if and only if building refuses it."""

@@ -174,7 +174,7 @@ def test_ids() -> None:
         {"user": "root:0", "group_add": [44, "video"], "hostname": "a-b.c", "container_name": "a_b.c"},
         {"extra_hosts": ["a:1.2.3.4", "b=::1"], "dns": "1.1.1.1"},
         {"extra_hosts": {"a": "host-gateway"}, "dns": ["::1", "1.1.1.1"]},
-        {"volumes": ["/a:/b", "v:/c:ro", "/anonymous", "${{ envs.E }}/x:/d:rw,z", "${{ args.A }}:${{ args.A }}"]},
+        {"volumes": ["/a:/b", "v:/c:ro", "/anonymous", "${{ envs.E }}/x:/d:rw,rslave", "${{ args.A }}:${{ args.A }}"]},
         {"volumes": [{"type": "bind", "source": "/a", "target": "/b", "bind": {"create_host_path": False}}]},
         {"volumes": [{"type": "tmpfs", "target": "/b", "tmpfs": {"size": "1m", "mode": "1777"}}]},
         {"volumes": [{"type": "volume", "target": "/b"}, "/x:/workspace/x"]},

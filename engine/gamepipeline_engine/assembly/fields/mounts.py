@@ -19,6 +19,8 @@ from gamepipeline_events.spec.expressions import OPEN
 from gamepipeline_events.values import size
 
 WORKSPACE = "/workspace"
+OUTPUTS = f"{WORKSPACE}/.gamepipeline"
+"""Where steps write their outputs."""
 
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -30,7 +32,10 @@ def host_config(spec: Spec) -> dict[str, Any]:
     for index, written in enumerate(spec.written.get("volumes") or []):
         mounts.append(_mount(spec, written, (*WHERE, "volumes", index)))
     tmpfs = _tmpfs(spec)
-    _no_target_twice([mount["Target"] for mount in mounts], list(tmpfs))
+    targets = [*(mount["Target"] for mount in mounts), *tmpfs]
+    _no_target_twice(targets)
+    if not spec.is_service and any(f"{target}/".startswith(f"{OUTPUTS}/") for target in targets):
+        raise TemplateError((*WHERE, "volumes"), f"nothing can be mounted at {OUTPUTS}: the outputs of steps are there")
     shm = spec.container.shm_size
     return {
         "Mounts": mounts or None,
@@ -137,9 +142,9 @@ def _tmpfs(spec: Spec) -> dict[str, str]:
     return found
 
 
-def _no_target_twice(mounted: list[str], memory: list[str]) -> None:
+def _no_target_twice(targets: list[str]) -> None:
     seen: set[str] = set()
-    for target in mounted + memory:
+    for target in targets:
         if target in seen:
             raise TemplateError((*WHERE, "volumes"), f"two mounts have the target '{target}'")
         seen.add(target)

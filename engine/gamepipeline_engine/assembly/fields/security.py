@@ -16,7 +16,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
         "Privileged": container.privileged or None,
         "CapAdd": [capability(name) for name in container.cap_add or []] or None,
         "CapDrop": [capability(name) for name in container.cap_drop or []] or None,
-        "SecurityOpt": [security_option(text) for text in container.security_opt or []] or None,
+        "SecurityOpt": _security_options(container.security_opt or []) or None,
         "IpcMode": _namespace(container.ipc, "ipc"),
         "PidMode": _namespace(container.pid, "pid"),
         "Sysctls": _sysctls(spec) or None,
@@ -31,10 +31,14 @@ def capability(name: str) -> str:
     return name.upper().removeprefix("CAP_")
 
 
-def security_option(text: str) -> str:
-    """``seccomp:unconfined`` → ``seccomp=unconfined``: Docker takes both, a policy reads one."""
-    name = text.partition("=")[0]
-    return text if ":" not in name else text.replace(":", "=", 1)
+def _security_options(written: list[str]) -> list[str]:
+    found: list[str] = []
+    for index, text in enumerate(written):
+        try:
+            found.append(forms.security_option(text))
+        except ValueError as exc:
+            raise TemplateError((*WHERE, "security_opt", index), str(exc)) from None
+    return found
 
 
 def _namespace(written: str | None, field: str) -> str | None:

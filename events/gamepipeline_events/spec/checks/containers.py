@@ -10,11 +10,13 @@ from typing import Any
 
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec import forms
+from gamepipeline_events.spec.checks.devices import check_devices
 from gamepipeline_events.spec.checks.mounts import check_mounts
 from gamepipeline_events.spec.checks.names import Names, check_bare, check_secret_files
 from gamepipeline_events.spec.checks.ports import check_ports
 from gamepipeline_events.spec.checks.report import KEY, Report, quoted
 from gamepipeline_events.spec.checks.resources import check_resources
+from gamepipeline_events.spec.checks.unsupported import check_unsupported
 from gamepipeline_events.spec.expressions import OPEN, has_expression
 from gamepipeline_events.spec.script import ScriptError, build_script
 
@@ -48,6 +50,8 @@ def check_container(container: dict[str, Any], path: Path, report: Report, *, se
     _environment(container, path, report)
     _labels(container, path, report)
     check_ports(container, path, report)
+    check_devices(container, path, report)
+    check_unsupported(container, path, report)
     check_resources(container, path, report)
     check_mounts(container, path, report, workspace=not service)
 

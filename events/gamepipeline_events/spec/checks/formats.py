@@ -152,6 +152,24 @@ def check_cause(value: object) -> None:
         raise OutOfRange("is no cause of failure such as oom_killed or step_timeout")
 
 
+CAPABILITIES = frozenset(
+    """
+    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH
+    FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN
+    NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT
+    SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM
+    """.split()  # noqa: SIM905 - a list of words reads as one
+)
+"""What Linux has since 5.9; see capabilities(7)."""
+
+
+def check_capability(value: object) -> None:
+    """A capability of Linux, with or without ``CAP_``, or ALL."""
+    name = str(value).upper().removeprefix("CAP_")
+    if name != "ALL" and name not in CAPABILITIES:
+        raise OutOfRange("is not a capability: SYS_ADMIN, NET_RAW, ALL")
+
+
 FORMATS: dict[str, Callable[[object], None]] = {
     "id": check_id,
     "name": check_name,
@@ -196,7 +214,8 @@ FORMATS: dict[str, Callable[[object], None]] = {
         r"no|always|unless-stopped|on-failure(:[0-9]{1,9})?",
         "is not one of no, always, unless-stopped, on-failure, on-failure:N",
     ),
-    "capability": _pattern(r"[A-Za-z_]{2,40}", "is not a capability: SYS_ADMIN, NET_RAW, ALL"),
+    "capability": check_capability,
+    "runtime": _pattern(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,254}", "is not the name of a runtime: runc, nvidia"),
     "device": _pattern(
         r"/[^:\0]*(:/[^:\0]*)?(:r?w?m?)?|[a-z0-9.-]+/[a-z0-9-]+=[A-Za-z0-9._:-]+",
         "is not a device: /dev/a[:/dev/b[:rwm]], or a CDI name such as nvidia.com/gpu=0",
@@ -207,6 +226,6 @@ FORMATS: dict[str, Callable[[object], None]] = {
         r"|sigpending|stack",
         "is not a limit: nofile, nproc, memlock, core, …",
     ),
-    "security_option": _pattern(r"no-new-privileges|[a-z-]+[:=]\S+", "has not the form name:value or name=value"),
+    "security_option": _pattern(r"no-new-privileges|[a-z-]+[:=]\S(?s:.*)", "has not the form name:value or name=value"),
     "url_path": _pattern(r"/[!-~]{0,2047}", "is not a path of a URL: it begins with '/' and has no spaces"),
 }

@@ -12,6 +12,9 @@ _UNSUPPORTED: dict[type, frozenset[str]] = {
     compose.Deploy: compose.UNSUPPORTED_DEPLOY,
     compose.Resources: compose.UNSUPPORTED_DEPLOY,
     compose.Reservations: compose.UNSUPPORTED_DEPLOY,
+    compose.VolumeMount: frozenset({"image"}),
+    compose.BindOptions: frozenset({"recursive"}),
+    compose.SecretFile: frozenset({"source", "target", "uid", "gid", "mode"}),
 }
 _HOMES: dict[type, str] = {
     model.Step: "on the step",

@@ -15,6 +15,25 @@ from gamepipeline_events.spec.expressions import has_expression
 _VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _CLOSED = ("/proc",)
 WORKSPACE = "/workspace"
+OUTPUTS = f"{WORKSPACE}/.gamepipeline"
+"""Where steps write their outputs: a mount there would hide them from the engine."""
+
+_TMPFS_FLAGS = frozenset(
+    """
+    async atime defaults dev diratime dirsync exec mand noatime nodev nodiratime noexec nomand norelatime
+    nostrictatime nosuid relatime ro rw strictatime suid sync
+    """.split()  # noqa: SIM905 - a list of words reads as one
+)
+_TMPFS_VALUES = {
+    "size": r"[0-9]{1,18}[kKmMgG%]?",
+    "mode": r"0?[0-7]{3,4}",
+    "uid": r"[0-9]{1,10}",
+    "gid": r"[0-9]{1,10}",
+    "nr_blocks": r"[0-9]{1,18}[kKmMgG]?",
+    "nr_inodes": r"[0-9]{1,18}[kKmMgG]?",
+    "mpol": r"[a-z:0-9,=-]{1,64}",
+}
+"""The options that Docker takes for a tmpfs, and the form of their values."""
 
 
 def check_mounts(container: dict[str, Any], path: Path, report: Report, *, workspace: bool) -> None:
@@ -36,7 +55,9 @@ def check_mounts(container: dict[str, Any], path: Path, report: Report, *, works
     for index, value in enumerate([tmpfs] if isinstance(tmpfs, str) else tmpfs):
         if value is not None:
             place = (*path, "tmpfs") if isinstance(tmpfs, str) else (*path, "tmpfs", index)
-            _target(value.partition(":")[0], place, taken, report)
+            target, _, options = value.partition(":")
+            _target(target, place, taken, report)
+            _tmpfs_options(options, place, report)
 
 
 def _options(mount: forms.Mount, path: Path, report: Report) -> None:
@@ -45,6 +66,19 @@ def _options(mount: forms.Mount, path: Path, report: Report) -> None:
         if kind in mount.long and kind != mount.kind:
             message = f"options of a {kind} mount beside 'type: {mount.kind}'"
             report.error("GP108", message, (*path, kind))
+
+
+def _tmpfs_options(options: str, path: Path, report: Report) -> None:
+    """Docker would refuse a wrong one at the start of the container."""
+    if has_expression(options):
+        return
+    for option in filter(None, options.split(",")):
+        name, equals, value = option.partition("=")
+        if bool(equals) != (name in _TMPFS_VALUES) or (not equals and name not in _TMPFS_FLAGS):
+            message = f"the tmpfs has the unknown option {quoted(option)}"
+            report.error("GP105", message, path, "there are size=64m, mode=1777, uid=0, gid=0, ro, exec, noexec, …")
+        elif equals and not re.fullmatch(_TMPFS_VALUES[name], value):
+            report.error("GP105", f"the option {quoted(option)} of the tmpfs has no valid value", path)
 
 
 def _source(mount: forms.Mount, path: Path, report: Report) -> None:
@@ -80,6 +114,8 @@ def _target(target: str, path: Path, taken: dict[str, str], report: Report) -> N
     normal = "/" + posixpath.normpath(target).lstrip("/")
     if normal == "/" or any(normal == closed or normal.startswith(f"{closed}/") for closed in _CLOSED):
         report.error("GP105", f"nothing can be mounted at {quoted(target)}", path)
+    elif WORKSPACE in taken and (normal == OUTPUTS or normal.startswith(f"{OUTPUTS}/")):
+        report.error("GP105", f"nothing can be mounted at {quoted(target)}: the outputs of steps are there", path)
     elif normal in taken:
         report.error("GP105", f"{quoted(normal)} is already the place of {taken[normal]}", path)
     else:

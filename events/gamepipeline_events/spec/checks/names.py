@@ -11,8 +11,11 @@ from gamepipeline_events.spec.checks.report import Report, quoted
 from gamepipeline_events.spec.checks.shape import Use
 from gamepipeline_events.spec.expressions import has_expression
 
-NO_SECRETS = frozenset({"image", "hostname", "container_name", "labels", "volumes"})
-"""Fields of a container that everyone can see."""
+SECRETS_IN = frozenset({"environment", "commands"})
+"""Fields of a container where a secret stays one: it becomes a variable of the container."""
+
+ARGUMENTS = frozenset({"command", "entrypoint"})
+"""Fields that may hold one, but where it can be seen by whoever sees the processes of the node."""
 
 _WHAT = {"args": "argument", "envs": "variable", "secrets": "secret"}
 
@@ -75,7 +78,7 @@ def _declared(use: Use, names: Names, report: Report) -> None:
 
 def _secret_place(use: Use, report: Report) -> None:
     field = use.path[3] if len(use.path) > 3 else ""
-    if field in NO_SECRETS:
+    if field not in SECRETS_IN | ARGUMENTS:
         report.error(
             "GP304",
             f"a secret is not allowed in '{field}', which everyone can see",
@@ -83,7 +86,7 @@ def _secret_place(use: Use, report: Report) -> None:
             "pass it in 'environment' or use it in 'commands'",
             use.reference.position,
         )
-    elif field in ("command", "entrypoint"):
+    elif field in ARGUMENTS:
         report.warn(
             "GP304",
             f"a secret in '{field}' can be seen in the list of processes",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from gamepipeline_events.problems import Path
-from gamepipeline_events.spec.checks.report import Report
+from gamepipeline_events.spec.checks.report import Report, quoted
 from gamepipeline_events.spec.expressions import has_expression
 from gamepipeline_events.values import size
 
@@ -15,6 +16,7 @@ _TWICE: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("mem_limit", "memory", size),
     ("pids_limit", "pids", int),
 )
+_SYSCTL = re.compile(r"[^\s=]{1,256}")
 _TESTS = ("CMD", "CMD-SHELL", "NONE")
 
 
@@ -37,6 +39,20 @@ def check_resources(container: dict[str, Any], path: Path, report: Report) -> No
     _requests(deploy.get("reservations", {}).get("devices", ()), place, report)
     _requests(container.get("gpus", ()), (*path, "gpus"), report)
     _healthcheck(container.get("healthcheck", {}), (*path, "healthcheck"), report)
+    _sysctls(container.get("sysctls", {}), (*path, "sysctls"), report)
+
+
+def _sysctls(sysctls: Any, path: Path, report: Report) -> None:
+    """A kernel setting has a name in parts and a value; Docker would refuse it at the start."""
+    entries = list(enumerate(sysctls)) if isinstance(sysctls, list) else list(sysctls.items())
+    for place, entry in entries:
+        text = entry if isinstance(sysctls, list) else f"{place}={entry}"
+        if text is None or has_expression(text):
+            continue
+        name, equals, value = text.partition("=")
+        if not _SYSCTL.fullmatch(name) or not (equals and value):
+            message = f"{quoted(text)} is no kernel setting such as net.core.somaxconn=1024"
+            report.error("GP105", message, (*path, place))
 
 
 def _swap(container: dict[str, Any], limits: dict[str, Any], path: Path, report: Report) -> None:
