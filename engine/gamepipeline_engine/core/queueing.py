@@ -71,7 +71,7 @@ def queue_step(
     if not refused and (limit is None or now < limit):
         return None
     group = spec.concurrency.group
-    delay = retry_delay(state.id, spec, step, "concurrency_full", None) if limit is None else None
+    delay = retry_delay(state.id, spec, step, "concurrency_full", None)
     return StepFailed(
         step=step.id,
         attempt=step.attempt + 1,

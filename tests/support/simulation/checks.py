@@ -26,7 +26,9 @@ from gamepipeline_events.catalog import TERMINAL_EVENTS
 from gamepipeline_projections import PipelineState, fold
 from gamepipeline_projections.audit import ClientJournal, Finding, Leftover, check_history
 from gamepipeline_projections.audit.evidence import parse_container
+from gamepipeline_projections.tickets import TicketTable
 from tests.support.simulation.docker import Change
+from tests.support.simulation.engine import START
 from tests.support.simulation.streams import Stored
 from tests.support.simulation.world import World
 
@@ -53,6 +55,7 @@ def findings(world: World) -> list[str]:
     for daemon in world.daemons:
         starts.update(daemon.starts)
     found += [f"container {name} was started {n} times" for name, n in starts.items() if n > 1]
+    found += _groups(world)
     return found
 
 
@@ -219,6 +222,37 @@ def _as_it_was(world: World, history: _History) -> Findings:
             known = machine.exit_code if machine is not None else None
             if data.exit_code != known and not (machine is not None and machine.restarted):
                 yield f"{scheduled[data.step]} ended with {known}, recorded is {data.exit_code}"
+
+
+# --- groups ----------------------------------------------------------------------------------------------
+
+
+def _groups(world: World) -> Findings:
+    """Nobody begins without its place, and its container has ended when the place is given to the next."""
+    table = TicketTable()
+    open_containers: dict[int, str] = {}
+    for stored in world.events.records:
+        event = decode(stored.record.payload, sequence=stored.record.sequence)
+        data = event.data
+        if isinstance(data, StepScheduled | PipelineStarted):
+            step = data.step if isinstance(data, StepScheduled) else None
+            own = next((one for one in table if (one.pipeline_id, one.step) == (event.pipeline_id, step)), None)
+            standing = table.standing(own.sequence) if own is not None else None
+            if standing is not None and not standing.granted:
+                yield f"pipeline {event.pipeline_id}: {event.name} at {stored.at:.3f} without its place"
+            if own is not None and isinstance(data, StepScheduled):
+                open_containers[own.sequence] = data.container_name
+        table.take(event)
+        alive = {one.sequence for one in table}
+        for ticket in [one for one in open_containers if one not in alive]:
+            name = open_containers.pop(ticket)
+            machine = world.truth.ever.get(name)
+            out_of_reach = isinstance(data, StepFailed) and data.cause == "node_lost"
+            if machine is None or machine.started is None or machine.restarted or out_of_reach or world.lost:
+                continue
+            ended = (machine.finished - START).total_seconds() if machine.finished is not None else float("inf")
+            if ended > stored.at + SLACK:
+                yield f"{name} runs until {ended:.3f}; its place was given away by {event.name} at {stored.at:.3f}"
 
 
 # --- the logs ----------------------------------------------------------------------------------------------

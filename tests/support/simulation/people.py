@@ -10,7 +10,7 @@ import msgspec
 from gamepipeline_events import Cancel, Execute, Stop
 from gamepipeline_events.times import timestamp
 from gamepipeline_projections.audit import SentCommand
-from tests.support.simulation.pipelines import Made, make
+from tests.support.simulation.pipelines import Made, make, put_into_groups
 
 if TYPE_CHECKING:
     from tests.support.simulation.world import World
@@ -32,6 +32,7 @@ class People:
         tasks = []
         for number in range(1, 1 + chance.choice([1, 1, 2, 3, 4])):
             made = make(f"p{number}", world.chances.stream(f"pipeline {number}"))
+            put_into_groups(made.document, world.chances.stream(f"groups {number}"))
             world.made[made.id] = made
             for daemon in world.daemons:
                 daemon.scripts.update(made.scripts)

@@ -62,6 +62,28 @@ def make(pipeline_id: str, chance: Chance) -> Made:
     return Made(pipeline_id, document, scripts)
 
 
+GROUPS = {"one": 1, "two": 2}
+"""Groups and their limits."""
+
+
+def put_into_groups(document: dict[str, Any], chance: Chance) -> None:
+    """Give a pipeline, or some of its steps, a place to wait for. A service would keep its place for ever."""
+    if chance.happens(0.4):
+        return
+    whole = chance.choice(["", "", "one", *GROUPS])
+    if whole:
+        document["concurrency"] = _place(whole, chance)
+    for step in document["steps"]:
+        group = chance.choice(["", "one", *GROUPS])
+        if group and group != whole and step.get("type") != "service":
+            step["concurrency"] = _place(group, chance)
+
+
+def _place(group: str, chance: Chance) -> dict[str, Any]:
+    on_full = chance.choice(["wait", "wait", "wait", "reject", "cancel_oldest"])
+    return {"group": group, "limit": GROUPS[group], "on_full": on_full}
+
+
 def _container(chance: Chance) -> dict[str, Any]:
     container: dict[str, Any] = {"image": PULLED if chance.happens(0.2) else BUSYBOX}
     if chance.happens(0.4):

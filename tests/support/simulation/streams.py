@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,6 +28,7 @@ from tests.support.simulation.network import Link
 
 EVENTS, LOGS = "GAMEPIPELINE_EVENTS", "GAMEPIPELINE_LOGS"
 READ_PATIENCE = 15.0
+LAG = 0.7
 NO_MESSAGE = 10037
 WRONG_SEQUENCE = 10071
 NO_ROOM = 10077
@@ -89,6 +92,11 @@ class Stream:
         record = found[0].record
         data = base64.b64encode(record.payload).decode()
         return {"message": {"subject": record.subject, "seq": record.sequence, "data": data}}
+
+    def all(self, after: int, event_type: str | None = None) -> list[Recorded]:
+        """The messages of all pipelines above ``after``, of one type or of all."""
+        records = (one.record for one in self.records[after:])
+        return [one for one in records if event_type is None or one.subject.endswith(f".{event_type}")]
 
     def _under(self, about: str) -> list[Stored]:
         """The messages of a pipeline (``….>``), or of one subject."""
@@ -164,6 +172,21 @@ class Journal(JetStreamJournal):
         """As the port says."""
         for record in await read_all(self._link, lambda: self._stored.after(pipeline_id, after)):
             yield record
+
+    async def read_all(self, after: int = 0, event_type: str | None = None) -> AsyncGenerator[Recorded, None]:
+        """As the port says."""
+        for record in await read_all(self._link, lambda: self._stored.all(after, event_type)):
+            yield record
+
+    async def follow(self, pipeline_id: str | None = None, after: int = 0) -> AsyncGenerator[Recorded, None]:
+        """As the port says, of all pipelines; it lags by up to ``LAG`` seconds."""
+        assert pipeline_id is None
+        while True:
+            with contextlib.suppress(JournalUnavailable):
+                for record in await read_all(self._link, partial(self._stored.all, after)):
+                    after = record.sequence
+                    yield record
+            await asyncio.sleep(LAG)
 
 
 class LogStore(JetStreamLogStore):

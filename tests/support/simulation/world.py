@@ -20,6 +20,7 @@ from gamepipeline_engine.journal.port import Recorded
 from gamepipeline_events import Subjects, decode
 from gamepipeline_projections import PipelineState, fold
 from gamepipeline_projections.audit import SentCommand
+from gamepipeline_projections.tickets import TicketTable
 from tests.support.simulation.chance import Chances
 from tests.support.simulation.docker import Daemon, Truth
 from tests.support.simulation.engine import WOKEN_BY, Engine, LoopClock
@@ -235,10 +236,24 @@ class World:
             waiting = map(self.subjects.parse_command, self.commands.commands.entries)
             pools = [one.pool for one in waiting if one.command == "execute" and one.pipeline_id == pipeline_id]
             return bool(pools) and all(map(self.is_unserved, pools))
+        if self._waits_behind_such(state):
+            return True
         if self.is_unserved(state.pool):
             return state.docker is None or state.docker in self.lost
         pinned = state.docker in self.lost and any(step.attempt for step in state.steps.values())
         return pinned and state.document.get("on_node_lost") == "wait"
+
+    def _waits_behind_such(self, state: PipelineState) -> bool:
+        """Whether somebody who waits for a node is before it in a queue."""
+        table = TicketTable()
+        for stored in self.events.records:
+            table.take(decode(stored.record.payload, sequence=stored.record.sequence))
+        for place in [place for place in table if place.pipeline_id == state.id]:
+            standing = table.standing(place.sequence)
+            before = {one.pipeline_id for one in standing.in_the_way} if standing is not None else set()
+            if any(one != state.id and self.waits_for_node(one) for one in before):
+                return True
+        return False
 
     # --- what is known -----------------------------------------------------------------------------
 

@@ -46,7 +46,9 @@ ERROR_BUDGET = 5
 
 def _count(history: History) -> Iterator[Remark]:
     last: Counter[str] = Counter()
-    for entry, _, data in history.each(StepScheduled):
+    for entry, _, data in history.each(StepScheduled, StepFailed):
+        if not _begins(entry, data):
+            continue
         if data.attempt != last[data.step] + 1:
             yield at(entry, f"attempt {data.attempt} of step {data.step} comes after attempt {last[data.step]}")
         last[data.step] = data.attempt
@@ -57,10 +59,15 @@ def _current(history: History) -> Iterator[Remark]:
     kinds = StepStarted | StepStopRequested | StepCompleted | StepFailed | StepCanceled
     for entry, event in history.events:
         data = event.data
-        if isinstance(data, StepScheduled):
+        if isinstance(data, StepScheduled | StepFailed) and _begins(entry, data):
             last[data.step] = data.attempt
         elif isinstance(data, kinds) and data.attempt != last[data.step]:
             yield at(entry, f"{event.name} of attempt {data.attempt} of step {data.step} in attempt {last[data.step]}")
+
+
+def _begins(entry: Entry, data: StepScheduled | StepFailed) -> bool:
+    """Whether an attempt begins with it: one that finds no place in its group fails before it is scheduled."""
+    return isinstance(data, StepScheduled) or step_of(entry.before, data.step).phase == "pending"
 
 
 def _one_outcome(history: History) -> Iterator[Remark]:
@@ -120,8 +127,10 @@ def _kept(history: History) -> Iterator[Remark]:
                 yield at(entry, f"step {data.step} waits for its retry and is canceled though nothing forbids it")
         if isinstance(data, StepScheduled | StepCanceled | StepReset):
             waiting.pop(data.step, None)
-        elif isinstance(data, StepFailed) and data.will_retry:
-            waiting[data.step] = entry
+        elif isinstance(data, StepFailed):
+            waiting.pop(data.step, None)
+            if data.will_retry:
+                waiting[data.step] = entry
         elif event.name in TERMINAL_EVENTS and isinstance(data, PipelineCompleted):
             for step, announced in waiting.items():
                 yield at(announced, f"step {step} was to be tried again, and never was")

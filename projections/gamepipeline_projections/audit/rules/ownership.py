@@ -86,7 +86,7 @@ def _owner_only(history: History) -> Iterator[Remark]:
 def _needs_owner(entry: Entry, event: Event) -> bool:
     if event.name in ANYBODY or isinstance(event.data, UnknownEvent):
         return False
-    if event.name == "PipelineCanceled" and entry.before.phase in {"none", "pending"}:
+    if event.name in {"PipelineQueued", "PipelineCanceled"} and entry.before.phase in {"none", "pending"}:
         return False
     if isinstance(event.data, PipelineFailed) and event.data.cause in GIVEN_UP:
         return False
