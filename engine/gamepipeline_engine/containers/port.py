@@ -255,8 +255,9 @@ class Containers(Protocol):
     async def usage(self, name: str) -> Usage | None:
         """What a container that runs has used since its start; None for one that does not run or is gone.
 
-        Nobody can tell once it has ended. ``max_memory`` counts what the kernel charges to it, page cache
-        included: the peak where the kernel keeps one (cgroup v1), else what it is now.
+        It may take a second or two, and nobody can tell once the container has ended. ``max_memory`` counts
+        what the kernel charges to it, page cache included: the peak where the kernel keeps one (cgroup v1),
+        else what it is now.
         """
         ...
 

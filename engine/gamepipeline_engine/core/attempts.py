@@ -222,7 +222,7 @@ DOCKER_FAULTS = frozenset(
 
 HINTS: dict[str, str] = {
     "image_not_found": "Check the image's name and tag, and that this node's registry has it.",
-    "image_auth": "Give the node a login: [registries.\"HOST\"] in its configuration, or docker login as its user.",
+    "image_auth": 'Give the node a login: [registries."HOST"] in its configuration, or docker login as its user.',
     "image_pull": "Check that the registry can be reached from the node.",
     "command_not_found": "The image has no such command: check commands, command and entrypoint.",
     "not_executable": "The command is not executable: check its mode and the image's platform.",

@@ -15,7 +15,6 @@ from gamepipeline_engine.core.actions import EndAttempt, RunAttempt
 from gamepipeline_engine.core.inputs import AttemptStopped, ContainerStarted
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.runner.desk import Desk
-from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_engine.runner.preparing import Refused, create, report_refusal
 from gamepipeline_engine.runner.readiness import report_when_ready
 from gamepipeline_engine.runner.result import report_lost, take_result
@@ -43,7 +42,7 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
     )
     await desk.report(started)
     pump = desk.open_pump()
-    meter = Meter(desk.host.containers, desk.host.clock, desk.container)
+    meter = desk.meter()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
         sampler = group.create_task(meter.run())
@@ -52,7 +51,7 @@ async def run_attempt(action: RunAttempt, desk: Desk) -> None:
         ready.cancel()
         sampler.cancel()
         follower.cancel()  # the daemon may keep the stream open; finish() reads what is left
-    await take_result(desk, pump, final, meter.used)
+    await take_result(desk, pump, final, meter)
 
 
 async def end_attempt(action: EndAttempt, desk: Desk) -> None:
@@ -67,15 +66,15 @@ async def end_attempt(action: EndAttempt, desk: Desk) -> None:
             await desk.change(lambda: containers.remove(desk.container))
         await desk.report(AttemptStopped(step=action.step, attempt=action.attempt))
         return
-    meter = Meter(containers, desk.host.clock, desk.container)
-    await meter.sample()
-    pump = desk.open_pump()
+    pump, meter = desk.open_pump(), desk.meter()
     async with asyncio.TaskGroup() as group:
         follower = group.create_task(pump.follow())
+        sampler = group.create_task(meter.run())
         # Not shielded: the daemon goes on with it, and whoever comes next asks for it again.
         final = await desk.begin(lambda: containers.stop(desk.container, grace(desk)))
+        sampler.cancel()
         follower.cancel()
-    await take_result(desk, pump, final, meter.used)
+    await take_result(desk, pump, final, meter)
 
 
 def grace(desk: Desk) -> float:

@@ -18,6 +18,7 @@ from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.redaction import Redactor
 from gamepipeline_engine.redaction.texts import masked
 from gamepipeline_engine.runner.host import Host
+from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_engine.runner.writer import Writer
 from gamepipeline_engine.uninterrupted import uninterrupted
 from gamepipeline_events import CURRENT, ErrorLog, Event, EventData, encode
@@ -167,6 +168,10 @@ class Desk:
         return await self.reach(once)
 
     # --- the log ---------------------------------------------------------------------------
+
+    def meter(self) -> Meter:
+        """What the attempt's container uses."""
+        return Meter(self.host.containers, self.host.clock, self.container, self.host.usage)
 
     def open_pump(self) -> LogPump:
         """The attempt's log; it takes itself up where it is once the log store answers."""

@@ -15,6 +15,7 @@ from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.runner.outages import Outages
 from gamepipeline_engine.runner.probes import Prober
 from gamepipeline_engine.variables import NodeVariables, Resolved
+from gamepipeline_events import Usage
 from gamepipeline_events.spec.resolved import ResolvedPipeline
 
 
@@ -48,6 +49,8 @@ class Host:
     progress: Callable[[str, str, PullProgress], None] = field(default=_no_progress)
     outages: Outages = field(default_factory=Outages)
     places: Places = field(default_factory=Places)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    """Container → what was seen of its usage, until its end is on record."""
     workspaces: dict[str, bytes] = field(default_factory=dict)
     """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""
     known: KnownSecrets = field(default_factory=KnownSecrets)

@@ -12,28 +12,38 @@ from gamepipeline_events import Usage
 
 Number = TypeVar("Number", int, float)
 
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+PAUSES = (0.5, 1.0, 2.0)
 """Seconds between the first samples: most of what a short step uses is seen that way."""
 
 EVERY = 5.0
 """Seconds between the later ones."""
 
-PATIENCE = 2.0
+PATIENCE = 3.0
 """Seconds that a sample may take. One that is missing is no fault: the next one makes up for it."""
 
 
 class Meter:
     """The usage of one container. ``used`` is the most that was seen so far, nulls before the first sample.
 
+    ``seen`` outlives the meter: whoever stops the container goes on from there, and waits for no sample.
     CPU time only grows, and so does a peak that the kernel keeps, so an engine that takes a container
     over knows of all that was before. Where no peak is kept, a spike between two samples is missed.
     """
 
-    def __init__(self, containers: Containers, clock: Clock, container: str) -> None:
-        self.used = Usage()
+    def __init__(self, containers: Containers, clock: Clock, container: str, seen: dict[str, Usage]) -> None:
         self._containers = containers
         self._clock = clock
         self._container = container
+        self._seen = seen
+
+    @property
+    def used(self) -> Usage:
+        """So far."""
+        return self._seen.get(self._container, Usage())
+
+    def forget(self) -> None:
+        """It is on record."""
+        self._seen.pop(self._container, None)
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -49,7 +59,7 @@ class Meter:
         except (TimeoutError, DaemonError, DaemonUnreachable):
             return
         if found is not None:
-            self.used = Usage(
+            self._seen[self._container] = Usage(
                 cpu_seconds=_most(self.used.cpu_seconds, found.cpu_seconds),
                 max_memory=_most(self.used.max_memory, found.max_memory),
             )

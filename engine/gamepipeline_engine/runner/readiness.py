@@ -35,7 +35,6 @@ async def report_when_ready(desk: Desk, view: ContainerView, pump: LogPump, mete
             await desk.report(ProbesExhausted(step=desk.step, attempt=desk.attempt))
             return
         await desk.host.clock.sleep(ready.interval)
-    await meter.sample()
     await desk.report(
         ServiceAnswered(
             step=desk.step,

@@ -12,14 +12,15 @@ from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
 from gamepipeline_engine.runner.ending import how_it_ended
+from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
-from gamepipeline_events import LogTruncated, Usage
+from gamepipeline_events import LogTruncated
 
 PROMPTLY = 5.0
 """Seconds within which a daemon that is well answers a question."""
 
 
-async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None, used: Usage) -> None:
+async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None, meter: Meter) -> None:
     """Log to its end first, then the exit on record, then the container goes."""
     if final is None:
         await report_lost(desk)
@@ -42,9 +43,10 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None, us
             finished_at=final.finished_at,
             log_tail=tuple(pump.tail),
             outputs=outputs,
-            usage=used,
+            usage=meter.used,
         )
     )
+    meter.forget()
     failpoint("before_remove")
     await desk.change(lambda: desk.host.containers.remove(desk.container))
     failpoint("after_remove")
@@ -114,6 +116,7 @@ async def _outputs(desk: Desk) -> dict[str, str]:
 
 async def report_lost(desk: Desk) -> None:
     """Its start is on record and the daemon does not know it: somebody removed it."""
+    desk.meter().forget()
     pump = desk.open_pump()
     if not await _within_drain(pump.lose("the container was removed before its log was read")):
         await _give_up(desk)

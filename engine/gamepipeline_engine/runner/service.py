@@ -21,6 +21,7 @@ LOG_PAUSE = 1.0
 
 async def watch_service(action: WatchService, desk: Desk) -> None:
     """Until the service ends by itself. Its log goes on, its restarts are recorded."""
+    desk.meter().forget()
     while True:
         view = await desk.look()
         if view is None:

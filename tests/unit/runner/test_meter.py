@@ -51,12 +51,12 @@ def test_a_step_that_ran_out_of_memory() -> None:
 
 
 def test_a_step_that_is_stopped() -> None:
-    """It is asked for once more before the signal, so that what it used counts up to there."""
+    """What was seen before the stop counts, whoever stops it, and nothing of it is kept for longer."""
     script = FakeScript(run_for=None, cpus=1.0)
     end = ended_with(script, pipeline(step("a", timeout="10s")))
     assert isinstance(end, StepFailed)
     assert end.cause == "step_timeout"
-    assert end.usage.cpu_seconds == pytest.approx(10.0, abs=0.2)
+    assert end.usage.cpu_seconds == pytest.approx(10.0, abs=2)
 
 
 def test_a_service_until_it_is_ready() -> None:
@@ -81,7 +81,7 @@ def test_a_sample_that_fails_is_no_fault() -> None:
         daemon = FakeDaemon(ScaledClock(1.0), {"busybox:stable": FakeScript(run_for=None)})
         machine = daemon.add("gp-p1.a.1", {"Image": "busybox:stable"}, {})
         daemon.run(machine)
-        meter = Meter(FakeContainers(REALM, daemon), daemon.clock, "gp-p1.a.1")
+        meter = Meter(FakeContainers(REALM, daemon), daemon.clock, "gp-p1.a.1", {})
         daemon.go_away()
         await meter.sample()
         assert meter.used == Usage()
@@ -103,7 +103,7 @@ def test_a_daemon_that_hangs_is_not_waited_for() -> None:
     async def main() -> None:
         daemon = FakeDaemon(ScaledClock(1.0))
         before = daemon.clock.now()
-        await Meter(Hanging(REALM, daemon), daemon.clock, "gp-p1.a.1").sample()
+        await Meter(Hanging(REALM, daemon), daemon.clock, "gp-p1.a.1", {}).sample()
         assert (daemon.clock.now() - before).total_seconds() < 5
 
     simulate(main())

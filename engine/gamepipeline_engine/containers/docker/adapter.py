@@ -48,9 +48,6 @@ _CREATE_TRIES = 5
 _SETTLE = 5.0
 """Seconds in which a start whose reply was lost may still show, before the daemon is asked again."""
 
-_SAMPLES = 4
-"""Samples of usage at once: they must not keep the short calls waiting."""
-
 _ALIVE = frozenset({"running", "paused"})
 _FAR = "the Docker daemon is not reached by a socket of this host"
 
@@ -79,7 +76,6 @@ class DockerContainers:
         self._client = DockerClient(host)
         self._images = DockerImages(self._client, stalled, logins=logins, learn=learn)
         self._workspace = DockerWorkspace(self._client, realm, parse_range(subnets))
-        self._sampling = asyncio.Semaphore(_SAMPLES)
         here = memory_folder() if self._client.is_local() else None
         self._files = SecretFiles(realm, here) if self._client.is_local() else SecretFiles(realm, None, _FAR)
         self._unanswered: set[str] = set()
@@ -246,8 +242,7 @@ class DockerContainers:
 
     async def usage(self, name: str) -> Usage | None:
         """See the port."""
-        async with self._sampling:
-            return await stats.read(self._client, name)
+        return await stats.read(self._client, name)
 
     async def stop(self, name: str, grace: float) -> ContainerView | None:
         """See the port."""

@@ -13,13 +13,16 @@ from gamepipeline_events import Usage
 _OP = "usage"
 
 ONE_SHOT = {"stream": "0", "one-shot": "1"}
-"""Without one-shot the daemon waits a second for another sample, to tell the load. Before API 1.41 it does anyway."""
+"""Without one-shot the daemon waits for another sample, to tell the load. Before API 1.41 it does anyway."""
+
+LIMIT = 5.0
+"""Seconds that it may take. A daemon collects once a second, for all who ask, so a second is usual."""
 
 
 async def read(client: DockerClient, name: str) -> Usage | None:
     """See the port."""
     try:
-        found = await client.json(_OP, name, "GET", f"containers/{name}/stats", params=ONE_SHOT)
+        found = await client.json(_OP, name, "GET", f"containers/{name}/stats", params=ONE_SHOT, limit=LIMIT)
     except DaemonError as exc:
         if exc.status in {404, 409}:
             return None
