@@ -17,7 +17,8 @@ from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.containers.port import Containers, DaemonError, DaemonUnreachable
 from gamepipeline_engine.core.diagnosis import TAIL_LINES
 from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, LogStore
-from gamepipeline_engine.logs.lines import Entry, LineSplitter, Masker
+from gamepipeline_engine.logs.lines import Entry, LineSplitter, wire_time
+from gamepipeline_engine.logs.masks import SHOWN, Masks
 from gamepipeline_engine.logs.seen import Seen
 from gamepipeline_events import EventData, LogClosed, LogGap, LogTruncated, StepLog, decode
 
@@ -46,7 +47,7 @@ class LogPump:
         store: LogStore,
         clock: Clock,
         publish: Publish,
-        masker: Callable[[], Masker],
+        masks: Masks,
         pipeline_id: str,
         step: str,
         attempt: int,
@@ -57,7 +58,7 @@ class LogPump:
         self._store = store
         self._clock = clock
         self._publish = publish
-        self._masker = masker
+        self.masks = masks
         self._pipeline_id = pipeline_id
         self._step = step
         self._attempt = attempt
@@ -79,6 +80,8 @@ class LogPump:
         self._last = 0
         """Sequence of the step's last record that is known: what comes behind it is by somebody else."""
         self._resumed = False
+        self._masks_missed = False
+        """Whether somebody else has read a line that adds a mask."""
         self.closed = False
 
     @property
@@ -115,6 +118,7 @@ class LogPump:
                 self._chunks = data.chunk
                 partial = set(data.partial)
                 for at, (time, stream, text) in enumerate(data.lines):
+                    self._masks_missed |= text.startswith(SHOWN.decode())
                     self._count_foreign(Entry(time, stream, text, at in partial))
             elif isinstance(data, LogClosed):
                 self.closed = True
@@ -203,21 +207,37 @@ class LogPump:
             else:
                 return
 
+    async def recall(self) -> None:
+        """Learn the masks that somebody else has read of: read the whole log once, for nothing else.
+
+        Raises DaemonUnreachable, DaemonError.
+        """
+        if not self._masks_missed:
+            return
+        streams = dict(zip(("stdout", "stderr"), self.masks.begin(None), strict=True))
+        frames = self._containers.logs(self._container)
+        async with contextlib.aclosing(frames):  # type: ignore[type-var]
+            async for frame in frames:
+                self.masks.time = wire_time(frame.time)
+                streams[frame.stream].feed(frame.data)
+        self._masks_missed = False
+
     async def _read(self, *, follow: bool) -> None:
-        splitters = {
-            "stdout": LineSplitter("stdout", self._masker()),
-            "stderr": LineSplitter("stderr", self._masker()),
-        }
+        await self.recall()
         self._dropped_lines = self._dropped_bytes = 0
         # What an interrupted reading had taken and not published comes again.
         self._pending, self._pending_bytes = [], 0
         await self._flush()
-        frames = self._containers.logs(self._container, since=self._seen.since(), follow=follow)
+        since = self._seen.since()
+        stdout, stderr = self.masks.begin(since)
+        splitters = {"stdout": LineSplitter("stdout", stdout), "stderr": LineSplitter("stderr", stderr)}
+        frames = self._containers.logs(self._container, since=since, follow=follow)
         # Not a TaskGroup: its end would wait for the flusher, which has none of its own.
         flusher = asyncio.ensure_future(self._flush_often()) if follow else None  # noqa: TID251
         try:
             async with contextlib.aclosing(frames):  # type: ignore[type-var]
                 async for frame in frames:
+                    self.masks.time = wire_time(frame.time)
                     entries = splitters[frame.stream].feed(frame)
                     self._seen.keep_from(min(filter(None, (one.open_since for one in splitters.values())), default=""))
                     await self._take(entries)

@@ -86,6 +86,10 @@ class Stream:
         """Number of bytes that are held back."""
         return len(self._held)
 
+    def renew(self, redactor: Redactor) -> None:
+        """Go on with a redactor that knows all this one did, and more: what is held back is looked at again."""
+        self._redactor = redactor
+
     def feed(self, data: bytes) -> bytes:
         """The next bytes, masked; some may come with a later call."""
         data = self._held + data if self._held else data

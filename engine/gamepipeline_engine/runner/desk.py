@@ -14,6 +14,7 @@ from gamepipeline_engine.core.actions import Action
 from gamepipeline_engine.core.inputs import Input, LogsLost
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_engine.journal.port import JournalUnavailable, NotStored
+from gamepipeline_engine.logs.masks import Masks
 from gamepipeline_engine.logs.pump import LogPump
 from gamepipeline_engine.redaction import Redactor
 from gamepipeline_engine.redaction.texts import masked
@@ -105,7 +106,9 @@ class Desk:
         )
 
     def redactor(self) -> Redactor:
-        """Masks the pipeline's secrets."""
+        """Masks the pipeline's secrets, and what the attempt's output has added to them."""
+        if self.pump is not None:
+            return self.pump.masks.redactor
         if self._redactor is None:
             self._redactor = Redactor(self.host.values(self.pipeline).secrets.values())
         return self._redactor
@@ -181,7 +184,7 @@ class Desk:
                 store=self.host.logs,
                 clock=self.host.clock,
                 publish=self.publish,
-                masker=self.redactor().stream,
+                masks=Masks(self.host.values(self.pipeline).secrets.values(), self._warn_of_mask),
                 pipeline_id=self.state.id,
                 step=self.step,
                 attempt=self.attempt,
@@ -189,6 +192,9 @@ class Desk:
                 limit=self.host.config.limits.log_bytes,
             )
         return self.pump
+
+    def _warn_of_mask(self, why: str) -> None:
+        log.warning("mask without effect", pipeline=self.state.id, step=self.step, attempt=self.attempt, why=why)
 
     async def publish(self, data: EventData, step: str | None, after: int) -> int:
         """Store one record behind ``after``; wait for a store that is away. Its sequence, or Conflict.

@@ -102,6 +102,8 @@ async def _give_up(desk: Desk) -> None:
 async def _outputs(desk: Desk) -> dict[str, str]:
     path = f"/workspace/.gamepipeline/{desk.step}.{desk.attempt}.out"
     try:
+        # Somebody else may have read the log, and its lines that add masks, to the end.
+        await desk.reach(desk.open_pump().recall)
         raw = await desk.reach(lambda: desk.host.containers.read_file(desk.container, path, OUTPUT_LIMIT))
     except DaemonError as exc:  # somebody removed the container; how it ended is known all the same
         await desk.error(exc.cause, f"the outputs cannot be read: {exc}", {"operation": "outputs", "object": path})

@@ -129,6 +129,14 @@ def pipeline(registry: str) -> dict[str, Any]:
             },
             does("boom", "true"),
             does(
+                "made",
+                'echo "::add-mask::$(cat made)"',
+                "cat made made >&2",
+                "base64 made",
+                'echo "tag=$(cat made)" >> $GAMEPIPELINE_OUTPUT',
+                "exit 3",
+            ),
+            does(
                 "file",
                 "cat /run/secrets/canary",
                 "if echo x >> /run/secrets/canary; then exit 1; fi",
@@ -159,6 +167,8 @@ async def test_nothing_of_a_secret_comes_out(
     (tmp_path / "docker" / "config.json").write_text(json.dumps(docker_config))
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "encoded").write_text(quote(canary.value) + "\n" + json.dumps({"a": canary.value}) + "\n")
+    made = Canary().value.split("\n")[0]
+    (tmp_path / "work" / "made").write_text(f"{made}\n")
     (tmp_path / "driver.py").write_text(DRIVER)
     (tmp_path / "file.yaml").write_text(json.dumps(pipeline(registry.reference)))
     own = {"CANARY_KEY": canary.value, "OTHER_KEY": canary.value, "NATS_URL": own_nats_server.url}
@@ -184,6 +194,8 @@ async def test_nothing_of_a_secret_comes_out(
     for text in texts:
         for one in (canary, password):
             assert one.found_in(text) == [], text[:2000]
+        assert made.encode() not in text
+        assert base64.b64encode(made.encode()).rstrip(b"=") not in text
 
 
 def test_the_search_finds() -> None:

@@ -65,7 +65,7 @@ async def test_a_daemon_elsewhere(rig: DockerRig) -> None:
     """It does not see this host's memory: the refusal comes before anything is asked, and names the way out."""
     far = DockerContainers(rig.realm, "tcp://127.0.0.1:9")
     try:
-        with pytest.raises(DaemonError, match="not reached by a socket.*leave out 'file'") as caught:
+        with pytest.raises(DaemonError, match=r"not reached by a socket.*leave out 'file'") as caught:
             far._files.write("gp-x.a.1", FILES)
     finally:
         await far.close()

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.core.inputs import RejectCommand
+from gamepipeline_engine.journal.faults import Full
 from gamepipeline_engine.runner import Writer
-from gamepipeline_events import Execute, PipelineCancelRequested, PipelineRejected, encode
+from gamepipeline_events import (
+    Event,
+    Execute,
+    LogClosed,
+    PipelineCancelRequested,
+    PipelineRejected,
+    StepCompleted,
+    StepFailed,
+    StepLog,
+    encode,
+)
 from gamepipeline_events.subjects import CommandSubject
 from tests.support.engine_on_fakes import EngineOnFakes, names
 from tests.support.histories import pipeline, step
@@ -124,5 +136,65 @@ def test_a_value_too_short_to_be_told_is_no_reason(value: str) -> None:
             command = Execute(id=new_id(), pipeline=secretive(step("a"), args=["A"]), args={"A": "abc"})
             await engine.queue.publish(CommandSubject("execute", "p1", "default"), command)
             assert (await engine.wait()).status == "completed"
+
+    simulate(main())
+
+
+ADDS = (
+    "echo early-token; echo '::add-mask::made-token'; echo made-token; echo tag=made-token >> $GAMEPIPELINE_OUTPUT; "
+    "sleep 50; echo middle; sleep 50; echo late made-token; exit 3"
+)
+
+
+def shown(events: list[Event]) -> list[str]:
+    """The lines of the log."""
+    return [text for event in events if isinstance(event.data, StepLog) for _, _, text in event.data.lines]
+
+
+def test_a_step_adds_a_mask() -> None:
+    """From its line on: in the log, in the lines a failure quotes, and in outputs."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        container = {"image": "busybox:stable", "commands": [ADDS]}
+        okay = {"image": "busybox:stable", "commands": [ADDS.replace("exit 3", "true")]}
+        async with engine.serving():
+            await engine.submit(pipeline(step("b", container=okay), step("a", container=container)))
+            await engine.wait()
+        failed = next(event.data for event in await engine.events() if isinstance(event.data, StepFailed))
+        lines = ["early-token", "::add-mask::***", "***", "middle", "late ***"]
+        assert failed.log_tail == lines
+        assert shown(await engine.log_events(step="a")) == lines
+        done = next(event.data for event in await engine.events() if isinstance(event.data, StepCompleted))
+        assert done.outputs == {"tag": "***"}
+
+    simulate(main())
+
+
+@pytest.mark.parametrize("when", ["while it runs", "after its end"])
+def test_an_engine_that_comes_later_knows_the_masks(when: str) -> None:
+    """The value is stored nowhere: the next engine reads the log again, and masks what it reads and the outputs."""
+
+    async def main() -> None:
+        first = EngineOnFakes()
+        okay = {"image": "busybox:stable", "commands": [ADDS.replace("exit 3", "true")]}
+        async with first.serving():
+            await first.submit(pipeline(step("a", container=okay)))
+            async with asyncio.timeout(60):
+                while "middle" not in shown(await first.log_events()):  # noqa: ASYNC110 - in simulated time
+                    await asyncio.sleep(0.1)
+            if when == "after its end":
+                # The log is read to its end and closed, the exit is not on record.
+                first.journal.script(*[Full()] * 50)
+                await asyncio.sleep(110)
+            await first.crash()
+        if when == "after its end":
+            assert any(isinstance(event.data, LogClosed) for event in await first.log_events())
+            assert "StepCompleted" not in names(await first.events())
+        second = EngineOnFakes(first.world)
+        async with second.serving():
+            status = await second.wait()
+        assert status.steps[0].outputs == {"tag": "***"}
+        assert shown(await second.log_events()) == ["early-token", "::add-mask::***", "***", "middle", "late ***"]
 
     simulate(main())
