@@ -8,7 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from gamepipeline_engine.assembly.context import StepContext
-from gamepipeline_engine.assembly.errors import TemplateError
+from gamepipeline_engine.assembly.conversion import wrong_value
 from gamepipeline_engine.assembly.rendering import Renderer, checked, no_nul, render_image
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec import expressions
@@ -55,14 +55,9 @@ def read(step: ResolvedStep, context: StepContext) -> Spec:
     try:
         container = msgspec.convert({**rendered, "image": context.image}, Container, strict=False)
     except msgspec.ValidationError as exc:
-        raise TemplateError(WHERE, _plain(str(exc))) from None
+        raise wrong_value(exc, WHERE, rendered) from None
     _check_formats(container)
     return Spec(step=step, context=context, render=render, written=step.container, container=container)
-
-
-def _plain(message: str) -> str:
-    """The message of msgspec with the place in our words: ``Expected `int` … - at `$.init```."""
-    return message.replace("`$.", "`")
 
 
 def _formats() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from gamepipeline_engine.assembly.conversion import wrong_value
 from gamepipeline_engine.assembly.errors import TemplateError
 from gamepipeline_engine.assembly.rendering import checked
 from gamepipeline_engine.assembly.spec import WHERE, Spec
@@ -55,12 +56,11 @@ def _mount(spec: Spec, written: Any, path: Path) -> dict[str, Any]:
         raise TemplateError(path, str(exc)) from None
     source = None if split.source is None else spec.render.text(split.source, path)
     target = _target(spec.render.text(split.target, path), path)
+    rendered = {**spec.render.document(split.long, path), "type": split.kind, "target": target}
     try:
-        long = msgspec.convert(
-            {**spec.render.document(split.long, path), "type": split.kind, "target": target}, VolumeMount, strict=False
-        )
+        long = msgspec.convert(rendered, VolumeMount, strict=False)
     except msgspec.ValidationError as exc:
-        raise TemplateError(path, str(exc).replace("`$.", "`")) from None
+        raise wrong_value(exc, path, rendered) from None
     kind = split.kind
     if kind == "bind" and not split.long and str(split.source).startswith(OPEN) and not str(source).startswith("/"):
         kind = "volume"  # an expression as the source: only its value says what it is
