@@ -88,6 +88,7 @@ class Supervisor:
         self._starting = 0
         self._quiet_fetches = 0
         self._quiet_sweeps = 0
+        self._comes_again = 0.0
         self._sweeps_done = 0
         self._stopping = False
 
@@ -103,7 +104,8 @@ class Supervisor:
     def quiet(self) -> bool:
         """Whether nothing runs, nothing is watched, and looking everywhere found nothing to do."""
         looked = self._quiet_fetches > 0 and (self._quiet_sweeps > 0 or not self._sweeps)
-        return looked and not self._runs and not self._starting
+        expected = asyncio.get_running_loop().time() < self._comes_again
+        return looked and not self._runs and not self._starting and not expected
 
     def busy(self) -> None:
         """Something is about to come: whoever waits for quiet waits for another round."""
@@ -225,10 +227,17 @@ class Supervisor:
             elif writer.state.terminal or self._intake.is_another(delivery, writer.state):
                 await delivery.ack()
             else:  # somebody else was faster, or it waits for its place in a group
-                await delivery.nak(max(GIVE_BACK, self._intake.waits(writer.state)))
+                await self._give_back(delivery, writer)
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
+
+    async def _give_back(self, delivery: Delivery, writer: Writer) -> None:
+        """Until it is worth another look; who waits for quiet waits for a pipeline that waits for its place."""
+        pause = self._intake.waits(writer.state)
+        if pause:
+            self._comes_again = asyncio.get_running_loop().time() + pause + 2 * FETCH_WITHIN
+        await delivery.nak(max(GIVE_BACK, pause))
 
     def _only_renews(self, delivery: Delivery, pipeline_id: str) -> bool:
         """Whether it is the command of a pipeline that runs here, given out again: then only the handle is new."""

@@ -13,7 +13,7 @@ from gamepipeline_events import Event, StepFailed, decode
 from gamepipeline_projections import PipelineStatus, fold, status_of
 from gamepipeline_projections.tickets import TicketTable
 from tests.support.engine_on_fakes import EngineOnFakes, FakeWorld, names
-from tests.support.histories import pipeline, service, step
+from tests.support.histories import Story, pipeline, service, step
 from tests.support.simulated import simulate
 
 IMAGE = "busybox:stable"
@@ -251,3 +251,25 @@ def table_of(world: FakeWorld) -> TicketTable:
     for event in everything(world):
         table.take(event)
     return table
+
+
+def test_who_waits_for_quiet_waits_for_the_last_in_the_queue() -> None:
+    """An engine that ends when there is nothing to do has something to do while a pipeline waits for its place."""
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        async with engine.serving():
+            ghost = Story(whole(), pipeline_id="ghost").pipeline_queued("licence")  # of an engine that is not here
+            for name, payload in zip(ghost.names, ghost.payloads, strict=True):
+                engine.world.events.store(engine.world.subjects.event("ghost", name), payload)
+            await engine.submit(whole(1), "waits")
+            await engine.until("waits", "PipelineQueued")
+            for _ in range(200):
+                await asyncio.sleep(0.25)
+                assert not engine.supervisor.quiet
+            await engine.cancel("ghost", "enough")
+            await engine.wait("waits")
+            while not engine.supervisor.quiet:
+                await asyncio.sleep(0.25)
+
+    simulate(main())
