@@ -259,17 +259,20 @@ def test_who_waits_for_quiet_waits_for_the_last_in_the_queue() -> None:
     async def main() -> None:
         engine = EngineOnFakes()
         async with engine.serving():
-            ghost = Story(whole(), pipeline_id="ghost").pipeline_queued("licence")  # of an engine that is not here
-            for name, payload in zip(ghost.names, ghost.payloads, strict=True):
-                engine.world.events.store(engine.world.subjects.event("ghost", name), payload)
+            ghosts = [f"ghost{n}" for n in range(8)]  # of engines that are not here
+            for one in ghosts:
+                ghost = Story(whole(), pipeline_id=one).pipeline_queued("licence")
+                for name, payload in zip(ghost.names, ghost.payloads, strict=True):
+                    engine.world.events.store(engine.world.subjects.event(one, name), payload)
             await engine.submit(whole(1), "waits")
             await engine.until("waits", "PipelineQueued")
-            for _ in range(200):
+            for _ in range(400):
                 await asyncio.sleep(0.25)
                 assert not engine.supervisor.quiet
-            await engine.cancel("ghost", "enough")
+            for one in ghosts:
+                await engine.cancel(one, "enough")
             await engine.wait("waits")
-            while not engine.supervisor.quiet:
-                await asyncio.sleep(0.25)
+            await asyncio.sleep(60)
+            assert engine.supervisor.quiet
 
     simulate(main())
