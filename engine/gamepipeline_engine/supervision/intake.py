@@ -11,6 +11,7 @@ from gamepipeline_engine.commands.queue_port import Delivery
 from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
 from gamepipeline_engine.core.specs import spec_of
 from gamepipeline_engine.queues.reader import CarryOut
+from gamepipeline_engine.redaction import MIN_LENGTH, unmaskable
 from gamepipeline_engine.runner import Host, Writer
 from gamepipeline_engine.supervision.entrance import Entrance
 from gamepipeline_engine.variables import secret_arguments
@@ -124,6 +125,8 @@ class Intake:
         """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives."""
         spec = spec_of(writer.state)
         values = self._host.values(spec)
+        if short := unmaskable(values.secrets):
+            log.warning("secrets too short to be masked", pipeline=writer.state.id, names=short, least=MIN_LENGTH)
         problems = []
         most = self._host.config.limits.timeout.max
         if writer.state.document.get("timeout") is not None and spec.timeout > most:

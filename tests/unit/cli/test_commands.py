@@ -18,16 +18,19 @@ from gamepipeline_engine.cli.doctor.checks import judge_docker, state_writable
 from gamepipeline_engine.cli.doctor.command import text
 from gamepipeline_engine.cli.exits import CliError, Exit
 from gamepipeline_engine.cli.naming import next_free
-from gamepipeline_engine.cli.offline.file import Job
+from gamepipeline_engine.cli.offline.file import Job, refuse_secrets
 from gamepipeline_engine.cli.offline.preview import Preview, preview
 from gamepipeline_engine.cli.output import clean, columns, width
+from gamepipeline_engine.cli.own import masked
 from gamepipeline_engine.cli.reading.logs import is_over
 from gamepipeline_engine.cli.running.engine import with_options
 from gamepipeline_engine.cli.running.options import RunOptions, pack_workspace
 from gamepipeline_engine.config import Config
 from gamepipeline_engine.failpoints import POINTS
+from gamepipeline_engine.redaction import KnownSecrets
+from gamepipeline_engine.variables import NodeVariables
 from gamepipeline_events.spec.check import check as check_document
-from gamepipeline_projections import fold
+from gamepipeline_projections import PipelineState, fold
 from tests.unit.cli.histories import FAILING, SERVING
 
 HEALTHY = {
@@ -240,3 +243,40 @@ def test_clean_keeps_text_and_takes_control() -> None:
     """Letters of any language stay; what moves the cursor or reorders the line goes."""
     assert clean("日本 é\tx\ny") == "日本 é x y"
     assert clean("\x1b[0m\x00\u202e\u2028") == "\ufffd[0m\ufffd\ufffd\ufffd"
+
+
+def test_an_argument_that_tells_a_secret_ends_the_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is stored, with the name and the way out and without the value; a short secret is warned of."""
+    monkeypatch.setattr("gamepipeline_engine.cli.known.KNOWN", KnownSecrets())
+    node = NodeVariables([{"S3": "hunter22", "PIN": "123"}])
+    document = {
+        "name": "x",
+        "args": ["A", "B"],
+        "secrets": ["S3", "PIN"],
+        "steps": [{"name": "a", "container": container()}],
+    }
+    refuse_secrets(job(document, A="1", B="123"), node)
+    assert capsys.readouterr().err == (
+        "warning: the secret PIN has fewer than 4 bytes: it is not masked where it is printed\n"
+    )
+    with pytest.raises(click.exceptions.Exit) as ended:
+        refuse_secrets(job(document, A="x hunter22", B=""), node)
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == 2
+    assert "error[GP304]: the value of 'A' contains a secret" in said
+    assert "secrets.NAME" in said
+    assert "hunter22" not in said
+
+
+def test_a_command_does_not_carry_a_secret_of_its_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A reason is masked before it is sent, with what the caller has in the environment."""
+    monkeypatch.setattr("gamepipeline_engine.cli.own.KNOWN", KnownSecrets())
+    monkeypatch.setenv("S3", "hunter22")
+    monkeypatch.setenv("OTHER", "hunter33")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    document = {"name": "x", "secrets": ["S3"], "steps": [{"name": "a", "container": container()}]}
+    reason = "hunter22 and hunter33"
+    assert masked(reason, PipelineState(id="p1", document=document)) == "*** and hunter33"
+    assert masked(reason, PipelineState(id="p2")) == "*** and hunter33"

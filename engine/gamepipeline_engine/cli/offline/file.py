@@ -14,7 +14,7 @@ from gamepipeline_engine.cli.output import note
 
 if TYPE_CHECKING:
     from gamepipeline_engine.pipelinefile import Loaded
-    from gamepipeline_engine.variables import NodeVariables
+    from gamepipeline_engine.variables import NodeVariables, Resolved
     from gamepipeline_events import Problem
     from gamepipeline_events.spec.resolved import ResolvedPipeline
 
@@ -58,18 +58,33 @@ def load_job(file: str, args: Mapping[str, str]) -> Job:
 
 
 def refuse_secrets(job: Job, variables: NodeVariables) -> None:
-    """End the call with exit 2 when an argument tells a secret that this caller has: nothing of it may be stored."""
+    """End the call with exit 2 when an argument tells a secret that this caller has: nothing of it may be stored.
+
+    Warns of secrets that are too short to be masked.
+    """
     from gamepipeline_engine.cli.known import KNOWN
     from gamepipeline_engine.variables import secret_arguments
 
     values = variables.resolve(job.pipeline.envs, job.pipeline.secrets)
     KNOWN.add(values.secrets.values())
+    for line in short_secrets(values):
+        note(line)
     problems = secret_arguments(values, job.values)
     for problem in problems:
         for line in argument_lines(job.name, problem):
             note(line)
     if problems:
         raise click.exceptions.Exit(Exit.USAGE)
+
+
+def short_secrets(values: Resolved) -> list[str]:
+    """A warning for each secret that is too short to be masked in what the steps print."""
+    from gamepipeline_engine.redaction import MIN_LENGTH, unmaskable
+
+    return [
+        f"warning: the secret {name} has fewer than {MIN_LENGTH} bytes: it is not masked where it is printed"
+        for name in unmaskable(values.secrets)
+    ]
 
 
 def argument_lines(name: str, problem: Problem) -> list[str]:

@@ -23,7 +23,7 @@ def command(file: str, args: dict[str, str], envs: dict[str, str], env_files: tu
 
     Needs neither Docker nor NATS. Secrets show as ***; what only a run knows, as <name>.
     """
-    from gamepipeline_engine.cli.offline.file import load_job
+    from gamepipeline_engine.cli.offline.file import load_job, short_secrets
     from gamepipeline_engine.cli.offline.preview import preview, refusals
     from gamepipeline_engine.cli.output import emit, note
     from gamepipeline_engine.config import load_config
@@ -38,6 +38,8 @@ def command(file: str, args: dict[str, str], envs: dict[str, str], env_files: tu
     for name in found.missing:
         note(f"warning: the variable {name} has no value here, it is shown as <envs.{name}>")
     for line in refusals(job, values.envs, secret, config):
+        note(line)
+    for line in short_secrets(variables.resolve(job.pipeline.envs, job.pipeline.secrets)):
         note(line)
     if output == TABLE:
         click.echo(_text(found), nl=False)
