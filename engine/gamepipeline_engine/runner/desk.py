@@ -46,7 +46,7 @@ class Desk:
     ``finishing``: the action's result is recorded; it is not cancelled any more for being done.
     """
 
-    def __init__(self, host: Host, writer: Writer, action: Action, tell: Callable[[Input], Awaitable[None]]) -> None:
+    def __init__(self, host: Host, writer: Writer, action: Action, tell: Callable[[Input], Awaitable[object]]) -> None:
         self.host = host
         self.step: str = getattr(action, "step", "")
         self.attempt: int = getattr(action, "attempt", 0)

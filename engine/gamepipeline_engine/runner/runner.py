@@ -50,7 +50,7 @@ class Runner:
         self._host = host
         self._writer = writer
         self._idle = idle
-        self._inbox: asyncio.Queue[tuple[Input | None, str | None, asyncio.Future[None] | None]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[tuple[Input | None, str | None, asyncio.Future[bool] | None]] = asyncio.Queue()
         self._jobs: dict[str, _Job] = {}
         self._ended: dict[str, tuple[Action, datetime]] = {}
         self._open = False
@@ -69,13 +69,13 @@ class Runner:
         await self._loop(lambda state: not state.live_services())
         await sweep_away(Desk(self._host, self._writer, Dispose(), self.tell))
 
-    async def tell(self, observed: Input, causation: str | None = None) -> None:
-        """Hand in an input; returns once what follows from it is stored. Raises NotRunning."""
+    async def tell(self, observed: Input, causation: str | None = None) -> bool:
+        """Hand in an input; returns once what follows from it is stored: whether anything did. Raises NotRunning."""
         if not self._open:
             raise NotRunning
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait((observed, causation, done))
-        await done
+        return await done
 
     def wake(self) -> None:
         """Look at the stream: somebody may have appended (a cancel)."""
@@ -108,20 +108,21 @@ class Runner:
 
     async def _take_one(self) -> None:
         observed, causation, done = await self._next()
+        changed = False
         try:
             if observed is None:
                 await self._writer.catch_up()
             else:
-                await self._writer.settle(observed, causation)
+                changed = await self._writer.settle(observed, causation)
         except BaseException as exc:
             if done is not None and not done.done():
                 done.set_exception(exc)
                 done.exception()  # whoever waits may be gone
             raise
         if done is not None and not done.done():
-            done.set_result(None)
+            done.set_result(changed)
 
-    async def _next(self) -> tuple[Input | None, str | None, asyncio.Future[None] | None]:
+    async def _next(self) -> tuple[Input | None, str | None, asyncio.Future[bool] | None]:
         """The next input, or a look at the clock when a deadline is due."""
         if not self._inbox.empty():
             return self._inbox.get_nowait()

@@ -80,13 +80,10 @@ class Control:
         """Put the request on record; through the pipeline's runner where it is here. False: it meant nothing."""
         run = self._find(pipeline_id)
         if run is not None:
-            before = run.writer.state.head.seq
             try:
-                await run.runner.tell(asked, causation)
+                return await run.runner.tell(asked, causation)
             except NotRunning:
                 pass  # it has just ended here: ask the stream
-            else:
-                return run.writer.state.head.seq > before
         writer = Writer(self._host, pipeline_id)
         await writer.catch_up()
         changed = await writer.settle(asked, causation)
