@@ -12,8 +12,6 @@ from typing import Any
 import msgspec
 
 from gamepipeline_engine.config import Config, parse_config
-from gamepipeline_events.spec import compose
-from gamepipeline_events.spec.checks.kinds import choose, fields_of, options_of
 from tests.support.images import BUSYBOX
 
 MIB = 2**20
@@ -499,37 +497,3 @@ NOT_IN_INSPECT = {
     ("Artifacts", "expire"): "tests of artifacts",
 }
 """Fields that leave no trace in ``docker inspect``, and which tests show them instead."""
-
-_JSON = {bool: "true or false", int: "number", float: "number", str: "text", list: "list", dict: "mapping"}
-
-
-def written_fields() -> set[tuple[str, str, str]]:
-    """(struct, field, kind of JSON value) of everything that the cases write."""
-    found: set[tuple[str, str, str]] = set()
-    for case in CASES:
-        _walk(case.container, compose.Container, found)
-    return found
-
-
-def _walk(value: dict[str, Any], cls: type, found: set[tuple[str, str, str]]) -> None:
-    for key, inner in value.items():
-        found.add((cls.__name__, key, _JSON[type(inner)]))
-        _below(inner, fields_of(cls)[key].type, found)
-
-
-def _below(value: Any, kind: msgspec.inspect.Type, found: set[tuple[str, str, str]]) -> None:
-    chosen = choose(value, options_of(kind))
-    if isinstance(chosen, msgspec.inspect.Metadata):
-        chosen = chosen.type
-    match chosen:
-        case msgspec.inspect.StructType():
-            _walk(value, chosen.cls, found)
-        case msgspec.inspect.ListType():
-            for item in value:
-                _below(item, chosen.item_type, found)
-        case msgspec.inspect.DictType():
-            for item in value.values():
-                if item is not None:
-                    _below(item, chosen.value_type, found)
-        case _:
-            pass

@@ -104,8 +104,8 @@ def check_port(value: object) -> None:
 
 
 def check_count(value: object) -> None:
-    """A number of devices, or all."""
-    if value != "all":
+    """A number of devices, or all, which compose prints as -1."""
+    if value not in ("all", -1, "-1"):
         _whole(value, 1, 1024, "a number of devices or 'all'")
 
 
