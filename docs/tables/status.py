@@ -49,7 +49,7 @@ MEANING = {
     "StepStatus.outputs": "what the step wrote to `GAMEPIPELINE_OUTPUT`",
     "StepStatus.service": "of a service step whose container started",
     "StepStatus.waiting_for": "what a pending step needs before its next attempt",
-    "WaitingFor.kind": "`group`: a place in a [concurrency group](pipeline-file.md#concurrency)",
+    "WaitingFor.kind": "`group`: a place in a [concurrency group](pipeline-file.md#concurrency); more may come",
     "WaitingFor.name": "of the group",
     "WaitingFor.limit": "how many places it has",
     "WaitingFor.since": "since when it waits",

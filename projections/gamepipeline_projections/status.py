@@ -29,7 +29,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
 class WaitingFor(msgspec.Struct, frozen=True, kw_only=True):
     """What something that could start waits for: a place among the ``limit`` of the group ``name``."""
 
-    kind: Literal["group", "gpu"]
+    kind: str
     name: str
     limit: int
     since: str

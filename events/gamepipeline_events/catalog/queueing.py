@@ -15,9 +15,12 @@ OnFull = Literal["wait", "reject", "cancel_oldest"]
 
 
 class Want(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket is for: ``count`` of the ``limit`` places that the group ``name`` has."""
+    """What a ticket is for: ``count`` of the ``limit`` places that the group ``name`` has.
 
-    kind: Literal["group", "gpu"]
+    ``kind`` is "group"; other things to wait for may come.
+    """
+
+    kind: str
     name: str
     limit: int
     count: int = 1
