@@ -51,7 +51,7 @@ def said(document: object) -> list[str]:
         ({"tmpfs": [1]}, "GP104 item 1 of 'tmpfs' must be text, not a number"),
         ({"devices": [{"source": "/a", "permissions": "x"}]}, "is not a combination of r, w and m"),
         ({"gpus": "some"}, "GP105 'gpus' is 'some', not all"),
-        ({"gpus": [{"count": -1}]}, "is not between 1 and 1024"),
+        ({"gpus": [{"count": -2}]}, "is not between 1 and 1024"),
         ({"init": 3}, "GP104 'init' must be true or false, not a number"),
         ({"labels": {"a": True, "": 1}}, "GP105 '' is no name"),
         ({"labels": {"a": [True]}}, "GP104 'a' must be text or a number or true or false, not a list"),
