@@ -12,7 +12,9 @@ import pytest
 
 from gamepipeline_engine.containers.docker import credentials
 from gamepipeline_engine.containers.docker.credentials import NoCredentials, ask_helper, credentials_for
+from gamepipeline_engine.containers.docker.images import meaning_of
 from gamepipeline_engine.containers.logins import RegistryLogin
+from gamepipeline_engine.containers.port import DaemonError
 
 CANARY = "canary-4711"
 HOST = "reg.example:5000"
@@ -173,7 +175,53 @@ async def test_a_login_of_the_node_that_cannot_be_had(home: Home) -> None:
     assert found.trouble == "docker-credential-mine knows no login for other.example"
 
 
-async def test_settings_that_cannot_be_read(home: Home) -> None:
-    """A config.json that is no JSON is named."""
-    (home.folder / "config.json").write_text("{")
-    assert await trouble() == f"{home.folder}/config.json is not JSON"
+UNREADABLE = {
+    "{": "is not JSON",
+    '{"auths": ["x"]}': "has no login that can be read: Expected `object | null`, got `array` - at `$.auths`",
+    f'{{"auths": {{"{HOST}": "{CANARY}"}}}}': "Expected `object`, got `str` - at `$.auths[...]`",
+    f'{{"auths": {{"{HOST}": {{"auth": 7}}}}}}': "Expected `str`, got `int` - at `$.auths[...].auth`",
+    '{"credHelpers": "x"}': "Expected `object | null`, got `str` - at `$.credHelpers`",
+    '{"credsStore": 7}': "Expected `str | null`, got `int` - at `$.credsStore`",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+async def test_settings_that_cannot_be_read(home: Home, text: str) -> None:
+    """A config.json that makes no sense is named, with the key, and without what stands there."""
+    (home.folder / "config.json").write_text(text)
+    why = await trouble()
+    assert why.startswith(f"{home.folder}/config.json ")
+    assert why.endswith(UNREADABLE[text])
+    assert CANARY not in why
+
+
+@pytest.mark.parametrize("key", [HOST, f"https://{HOST}", f"http://{HOST}", f"https://{HOST}/v1/", f"{HOST}/v2/"])
+async def test_every_name_of_a_registry(home: Home, key: str) -> None:
+    """An entry counts however its registry is written."""
+    home.settings(auths={key: {"username": "u", "password": CANARY}, f"other-{HOST}": {"username": "x"}})
+    assert await login() == plain("u", CANARY)
+
+
+MEANINGS = {
+    # cause as Docker's words have it, image, whether nobody was logged in, trouble with the login → the cause
+    ("image_auth", "games/x:1", True, ""): "image_not_found",  # what Docker Hub says of what does not exist
+    ("image_auth", "docker.io/games/x:1", True, ""): "image_not_found",
+    ("image_auth", "games/x:1", False, ""): "image_auth",
+    ("image_auth", IMAGE, True, ""): "image_auth",
+    ("image_not_found", IMAGE, True, ""): "image_not_found",
+    ("image_auth", "games/x:1", True, "no helper"): "image_auth",
+    ("image_not_found", IMAGE, True, "no helper"): "image_auth",  # what others say to strangers of what does
+    ("image_pull", IMAGE, True, "no helper"): "image_pull",
+    ("no_space", IMAGE, True, "no helper"): "no_space",
+}
+
+
+@pytest.mark.parametrize("case", MEANINGS)
+def test_what_a_refusal_means(case: tuple[str, str, bool, str]) -> None:
+    """It depends on whom the registry has refused; a login that could not be had is said beside it."""
+    cause, image, stranger, why = case
+    error = DaemonError("ensure_image", image, 404, "denied", cause)
+    found = meaning_of(error, image, stranger=stranger, trouble=why)
+    assert (found.cause, found.status, found.subject) == (MEANINGS[case], 404, image)
+    told = why and cause in {"image_auth", "image_not_found"}
+    assert found.message == ("denied (and nobody was logged in: no helper)" if told else "denied")

@@ -48,6 +48,21 @@ class _Answer(msgspec.Struct):
     secret: str = msgspec.field(name="Secret", default="")
 
 
+class _Auth(msgspec.Struct):
+    username: str = ""
+    password: str = ""
+    auth: str = ""
+    identitytoken: str = ""
+
+
+class _Settings(msgspec.Struct, rename="camel"):
+    """What must be true of config.json."""
+
+    auths: dict[str, _Auth] | None = None
+    cred_helpers: dict[str, str] | None = None
+    creds_store: str | None = None
+
+
 async def credentials_for(reference: str, logins: Mapping[str, RegistryLogin]) -> Credentials:
     """For the registry of ``reference``. Never raises: an image may be there for everybody."""
     host = registry_of(reference)
@@ -84,10 +99,14 @@ def _read(path: Path) -> str:
 
 
 async def _from_docker(host: str) -> Entry | None:
+    folder = config_folder()
     try:
-        settings = await asyncio.to_thread(docker_config, config_folder())
+        settings = await asyncio.to_thread(docker_config, folder)
+        msgspec.convert(settings, _Settings)
     except NoEndpoint as exc:
         raise NoCredentials(str(exc)) from exc
+    except msgspec.ValidationError as exc:  # which names keys and types, and no value
+        raise NoCredentials(f"{folder / 'config.json'} has no login that can be read: {exc}") from None
     helpers = settings.get("credHelpers") or {}
     helper = next((helpers[name] for name in hosts_of(host) if name in helpers), None) or settings.get("credsStore")
     found = await ask_helper(str(helper), _server(host)) if helper else None

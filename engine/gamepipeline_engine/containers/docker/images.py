@@ -162,15 +162,15 @@ class DockerImages:
             message = f"the pull stalled: nothing arrived for {self._stalled:g} s"
             raise DaemonError(_OP, reference, 0, message, "image_pull") from exc
         except DaemonError as exc:
-            raise _refused(exc, reference, stranger=header is None, trouble=trouble) from exc
+            raise meaning_of(exc, reference, stranger=header is None, trouble=trouble) from exc
         except PullFailed as exc:
             message = one_line(exc)
             failed = DaemonError(_OP, reference, 0, message, cause_of(_OP, 0, message))
-            raise _refused(failed, reference, stranger=header is None, trouble=trouble) from exc
+            raise meaning_of(failed, reference, stranger=header is None, trouble=trouble) from exc
         return loop.time() - began
 
 
-def _refused(error: DaemonError, reference: str, *, stranger: bool, trouble: str) -> DaemonError:
+def meaning_of(error: DaemonError, reference: str, *, stranger: bool, trouble: str = "") -> DaemonError:
     """What a refusal means for somebody whom the registry knows, does not know, or should have known."""
     if error.cause not in {"image_auth", "image_not_found"}:
         return error

@@ -57,9 +57,14 @@ def hosts_of(host: str) -> tuple[str, ...]:
 
 
 def entry_of(host: str, settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What ``auths`` in config.json says of a registry."""
+    """What ``auths`` in config.json says of a registry. Old entries may stand under an address with a path."""
     auths = settings.get("auths") or {}
-    return next((auths[key] for key in hosts_of(host) if auths.get(key)), None)
+    exact = next((auths[key] for key in hosts_of(host) if auths.get(key)), None)
+    return exact or next((entry for key, entry in auths.items() if entry and _host_of(key) == host), None)
+
+
+def _host_of(address: str) -> str:
+    return address.rpartition("://")[2].partition("/")[0]
 
 
 def header_of(host: str, entry: Mapping[str, Any] | None) -> str | None:
