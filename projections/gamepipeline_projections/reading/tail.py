@@ -85,9 +85,14 @@ class Tail:
             raise JournalUnavailable(str(refused)) from refused
 
     async def _delete(self) -> None:
-        if self._api.nc.is_connected:
-            with contextlib.suppress(ApiRefused, JournalUnavailable):
-                await self._api.request(f"CONSUMER.DELETE.{self._api.stream}.{self._name}", {})
+        """Before the server does it by itself; an answer that does not come is waited for once more."""
+        for _ in range(2):
+            if not self._api.nc.is_connected:
+                return
+            with contextlib.suppress(JournalUnavailable):
+                with contextlib.suppress(ApiRefused):
+                    await self._api.request(f"CONSUMER.DELETE.{self._api.stream}.{self._name}", {})
+                return
 
     async def _pull(self, inbox: Inbox) -> None:
         await inbox.ask(
