@@ -14,7 +14,7 @@ import pytest
 from gamepipeline_engine.assembly import ContainerDefaults
 from gamepipeline_engine.cli.acting.stop import check
 from gamepipeline_engine.cli.app import run
-from gamepipeline_engine.cli.doctor.checks import judge_docker, state_writable
+from gamepipeline_engine.cli.doctor.checks import judge_docker, registries, state_writable
 from gamepipeline_engine.cli.doctor.command import text
 from gamepipeline_engine.cli.exits import CliError, Exit
 from gamepipeline_engine.cli.naming import next_free
@@ -139,6 +139,28 @@ def test_doctor_says_what_to_do_below_its_table(tmp_path: Path) -> None:
     assert finding.status == "fail"
     assert lines[0].split() == ["CHECK", "STATUS", "DETAIL"]
     assert lines[-1].startswith("state folder: make it writable")
+
+
+async def test_doctor_looks_for_logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be had is a warning with the key to mend; a configuration without any is fine."""
+    monkeypatch.setenv("GAMEPIPELINE_CONFIG", str(tmp_path / "node.toml"))
+    (tmp_path / "node.toml").write_text("")
+    assert await registries() == []
+    (tmp_path / "node.toml").write_text(
+        f"""
+        [registries."a.example"]
+        username = "games"
+        password_file = "{tmp_path}/node.toml"
+        [registries."docker.io"]
+        username = "games"
+        password_env = "NOT_SET_ANYWHERE"
+        """
+    )
+    fine, missing = await registries()
+    assert (fine.check, fine.status) == ("registry a.example", "ok")
+    assert (missing.check, missing.status) == ("registry docker.io", "warn")
+    assert "the variable NOT_SET_ANYWHERE with the password for docker.io is not set" in missing.detail
+    assert '[registries."docker.io"]' in (missing.fix or "")
 
 
 def test_doctor_lists_failpoints(capsys: pytest.CaptureFixture[str]) -> None:

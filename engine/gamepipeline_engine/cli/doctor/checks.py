@@ -61,6 +61,24 @@ def configuration() -> Finding:
     return ok("configuration", str(path) if path is not None else "no file, defaults")
 
 
+async def registries() -> list[Finding]:
+    """The logins of the configuration can be had. As this user: the engine may be another, who may read more."""
+    from gamepipeline_engine.config import ConfigError, load_config
+    from gamepipeline_engine.containers.docker.credentials import credentials_for
+
+    try:
+        logins = load_config().registries
+    except ConfigError:  # said by another check
+        return []
+    found = []
+    for host in sorted(logins):
+        trouble = (await credentials_for(f"{host}/image", logins)).trouble
+        check, fix = f"registry {host}", f'mend [registries."{host}"], or run this as the user of the engine'
+        finding = Finding(check=check, status="warn", detail=f"pulls go without a login: {trouble}", fix=fix)
+        found.append(finding if trouble else ok(check, "there is a login"))
+    return found
+
+
 def _config_file() -> Path | None:
     """The file that configures the engine of this machine, None when there is none."""
     from gamepipeline_engine.config import config_path

@@ -45,7 +45,7 @@ def command(output: str, *, failpoints: bool, orphans: bool) -> None:
 async def _findings(settings: Settings) -> list[Finding]:
     from gamepipeline_engine.cli.doctor import checks
 
-    found = [checks.configuration(), checks.state_writable(), *await checks.docker()]
+    found = [checks.configuration(), checks.state_writable(), *await checks.docker(), *await checks.registries()]
     return [*found, *await checks.nats(settings)]
 
 
