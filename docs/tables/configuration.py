@@ -16,6 +16,8 @@ MEANING = {
     "node.name": "name of the node; default: the host's name, made a legal id",
     "node.pools": "pools it serves; its own name is always one more",
     "node.capacity": "pipelines at once; ready services are not counted",
+    "node.artifact_store": "a directory for artifacts, instead of the object store: "
+    "see [Artifacts](../operations/artifacts.md)",
     "node.subnets": "private range that networks of pipelines are cut from once Docker's own pools are used up; "
     "empty: none",
     "nats.url": "address of NATS, several separated by commas; neither this nor `context`: a server of its own",
@@ -60,6 +62,8 @@ MEANING = {
     "limits.pids.default": "processes and threads of a container that says nothing",
     "limits.pids.max": "the most a container may ask for",
     "limits.shm.max": "the most for `/dev/shm`",
+    "limits.artifacts.max": "bytes of all artifacts of one step",
+    "limits.artifacts.files": "artifacts of one step",
     "limits.log_bytes": "output of an attempt that is kept; the rest is dropped, and that is recorded",
     "alerts.webhooks": "where alerts are sent, see below",
     "alerts.give_up_after": "an alert that is older than this and still fails becomes a dead letter",

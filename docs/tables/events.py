@@ -8,6 +8,7 @@ from gamepipeline_engine.broker import streams
 from gamepipeline_events import LOG_EVENTS, STATE_EVENTS, Event, EventData, StepCompleted, Subjects, Usage, encode
 from gamepipeline_events.catalog import (
     TERMINAL_EVENTS,
+    ArtifactFile,
     Endpoint,
     LeftBehind,
     RejectedError,
@@ -41,6 +42,7 @@ ATTRIBUTES = {
 
 PIPELINE = "01kaq3ge9s4k1wm5v0c8n2t6yd"
 STRUCTS: tuple[type[msgspec.Struct], ...] = (
+    ArtifactFile,
     Endpoint,
     LeftBehind,
     RejectedError,

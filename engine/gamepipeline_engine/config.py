@@ -46,6 +46,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     name: str = ""  # empty only before the host name is filled in
     pools: tuple[str, ...] = ("default",)
     capacity: int = 4
+    artifact_store: str | None = None
     subnets: str = DEFAULT_SUBNETS
 
     def __post_init__(self) -> None:
@@ -55,6 +56,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if not 1 <= self.capacity <= 1000:
             raise ValueError("capacity is not between 1 and 1000")
         parse_range(self.subnets)
+        if self.artifact_store is not None and not self.artifact_store.startswith("/"):
+            raise ValueError("artifact_store is no absolute path")
 
     @property
     def served(self) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ POINTS: dict[str, str] = {
     "after_start": "the container runs, StepStarted is not recorded yet",
     "after_exit": "the container ended, its log is not read to the end yet",
     "after_log_end": "the log is complete, the exit is not recorded yet",
+    "before_artifacts": "the artifacts are packed, nothing of them is stored yet",
+    "after_artifacts": "the artifacts are stored, that is not recorded yet",
     "before_remove": "the exit is recorded, the container is still there",
     "after_remove": "the container is gone",
     "before_ack": "the pipeline is terminal, its command is not acked yet",

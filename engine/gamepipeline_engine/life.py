@@ -17,6 +17,9 @@ from typing import Any
 import structlog
 
 from gamepipeline_engine.alerts.service import serve_alerts
+from gamepipeline_engine.artifacts.directory import artifact_directory
+from gamepipeline_engine.artifacts.expiry import sweep_artifacts
+from gamepipeline_engine.artifacts.jetstream import JetStreamArtifacts
 from gamepipeline_engine.broker.embedded import state_folder
 from gamepipeline_engine.clock import SystemClock, new_id
 from gamepipeline_engine.config import Config
@@ -119,6 +122,7 @@ class Life:
                 group.create_task(self.supervisor.serve(ready))
                 if self._reconciler is not None:
                     group.create_task(self._reconciler.serve())
+                    group.create_task(sweep_artifacts(self.host))
                 if self._alerts:
                     group.create_task(self._serve_alerts())
         except BaseExceptionGroup as exc:
@@ -167,8 +171,15 @@ def _host(choices: Choices, opened: Connections, instance: str, former: frozense
         policy=choices.policy,
         former=former,
         cpus=float(opened.daemon.cpus),
-        protected=tuple(map(str, filter(None, (state_folder(os.environ), memory_folder())))),
+        protected=tuple(
+            map(
+                str,
+                filter(None, (state_folder(os.environ), memory_folder(), choices.config.node.artifact_store)),
+            )
+        ),
         progress=choices.progress,
+        artifacts=JetStreamArtifacts(opened.nats, opened.topology.artifacts),
+        artifact_directory=artifact_directory(choices.config.node),
         known=choices.known,
     )
 

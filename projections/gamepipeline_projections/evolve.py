@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gamepipeline_events import (
     AlertRaised,
+    ArtifactsStored,
     CommandRejected,
     Event,
     EventData,
@@ -359,6 +360,7 @@ def _scheduled(step: StepState, event: Event, data: StepScheduled) -> StepState:
         scheduled_at=event.time,
         started_at=None,
         ended_at=None,
+        artifacts=None,
     )
 
 
@@ -379,6 +381,10 @@ def _step_started(step: StepState, event: Event, data: StepStarted) -> StepState
 
 def _stop_requested(step: StepState, event: Event, data: StepStopRequested) -> StepState:
     return replace(step, stop_cause=data.cause, stop_requested_at=event.time)
+
+
+def _artifacts_stored(step: StepState, event: Event, data: ArtifactsStored) -> StepState:
+    return replace(step, artifacts=data)
 
 
 def _step_completed(step: StepState, event: Event, data: StepCompleted) -> StepState:
@@ -427,6 +433,7 @@ _STEP_EFFECTS: dict[type[EventData], Callable[[StepState, Event, Any], StepState
     ImagePulled: _image_pulled,
     StepStarted: _step_started,
     StepStopRequested: _stop_requested,
+    ArtifactsStored: _artifacts_stored,
     StepCompleted: _step_completed,
     StepFailed: _step_failed,
     StepSkipped: _step_skipped,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gamepipeline_events import Endpoint, LeftBehind, OnFull, PipelineDeadlineReached, Want
+from gamepipeline_events import ArtifactsStored, Endpoint, LeftBehind, OnFull, PipelineDeadlineReached, Want
 
 Phase = Literal[
     "none",
@@ -103,6 +103,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     last_event: str | None = None
     """Id of the last event about the step: the cause of the next one."""
     outputs: dict[str, str] = {}
+    artifacts: ArtifactsStored | None = None
+    """Of the attempt that is under way or was the last."""
     service: ServiceState | None = None
     ticket: Ticket | None = None
     """While the step waits for its place in a group or has one: a service until its container is gone."""

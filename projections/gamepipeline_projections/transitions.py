@@ -50,8 +50,10 @@ STEP: dict[tuple[StepPhase, str], StepPhase] = {
     ("scheduled", "StepFailed"): "failed",  # pending when it will be tried again
     ("scheduled", "StepCanceled"): "canceled",
     ("running", "StepStopRequested"): "stopping",
+    ("running", "ArtifactsStored"): "running",
     ("running", "StepCompleted"): "completed",
     ("running", "StepFailed"): "failed",  # pending when it will be tried again
+    ("stopping", "ArtifactsStored"): "stopping",
     ("stopping", "StepCompleted"): "completed",  # the exit is dated before the request
     ("stopping", "StepFailed"): "failed",  # pending when it will be tried again
     ("stopping", "StepCanceled"): "canceled",

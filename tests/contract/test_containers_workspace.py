@@ -194,3 +194,51 @@ async def test_a_container_without_its_network_cannot_start(rig: Rig) -> None:
     with pytest.raises(DaemonError) as caught:
         await rig.containers.start(name)
     assert caught.value.cause == "container_start"
+
+
+async def tree(rig: Rig, name: str, path: str) -> dict[str, bytes]:
+    """What ``read_tree`` tells: the content of each file, by its name."""
+    content = b"".join([piece async for piece in rig.containers.read_tree(name, path)])
+    if not content:
+        return {}
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        files = {entry.name: archive.extractfile(entry) for entry in archive if entry.isreg()}
+        return {name: file.read() for name, file in files.items() if file is not None}
+
+
+async def test_a_tree_of_an_ended_container(rig: Rig) -> None:
+    """Files of the workspace, under names that begin with the last part of what was asked for."""
+    await prepare(rig)
+    await rig.containers.fill_workspace(rig.pipeline, archive_of({"out/deep/b": b"b\n"}))
+    name = await rig.ended("echo a > /workspace/out/a; echo c > /workspace/c", host=inside(rig))
+    assert await tree(rig, name, "/workspace/out") == {"out/a": b"a\n", "out/deep/b": b"b\n"}
+    assert await tree(rig, name, "/workspace/c") == {"c": b"c\n"}
+    everything = await tree(rig, name, "/workspace")
+    assert {"workspace/out/a", "workspace/out/deep/b", "workspace/c"} <= everything.keys()
+
+
+async def test_a_tree_that_is_not_there(rig: Rig) -> None:
+    """Nothing at all for a path there is not; an error for a container there is not."""
+    await prepare(rig)
+    name = await rig.ended("true", host=inside(rig))
+    assert await tree(rig, name, "/workspace/none") == {}
+    await rig.containers.remove(name)
+    with pytest.raises(DaemonError) as caught:
+        await tree(rig, name, "/workspace")
+    assert caught.value.cause == "container_lost"
+
+
+async def test_a_workspace_can_be_filled_piece_by_piece(rig: Rig) -> None:
+    """An archive that arrives in pieces is unpacked as one; what was there is replaced."""
+    await prepare(rig)
+    await rig.ended("echo old > /workspace/a.txt", step="a", host=inside(rig))
+    archive = archive_of({"a.txt": b"A" * 10 + b"\n" * 100_000, "d/b.txt": b"B\n"})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(archive), 1000):
+            yield archive[at : at + 1000]
+
+    await rig.containers.fill_workspace(rig.pipeline, pieces())
+    name = await rig.ended("cat /workspace/d/b.txt", step="b", host=inside(rig))
+    assert joined(await rig.all_logs(name)) == b"B\n"
+    assert await rig.containers.read_file(name, "/workspace/a.txt", 200_000) == b"A" * 10 + b"\n" * 100_000

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gamepipeline_engine.artifacts.memory import MemoryArtifacts
 from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.commands.memory import MemoryCommandQueue, MemoryCommands
 from gamepipeline_engine.commands.queue_port import AlreadyQueued
@@ -61,6 +62,7 @@ class FakeWorld:
     clock: ScaledClock = field(default_factory=lambda: ScaledClock(1.0, START))
     events: MemoryStream = field(default_factory=MemoryStream)
     log_records: MemoryStream = field(default_factory=MemoryStream)
+    artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
     bucket: MemoryBucket = field(default_factory=lambda: MemoryBucket(TimingConfig().ack_wait / 2))
     subjects: Subjects = field(default_factory=Subjects)
     daemon: FakeDaemon = field(init=False)
@@ -109,6 +111,7 @@ class EngineOnFakes:
             new_id=new_id,
             variables=NodeVariables([dict(variables or {})], secret=("*_KEY",)),
             policy=self.config.policy,
+            artifacts=self.world.artifacts,
         )
         record = Record(
             instance=self.instance, node=node, docker=self.world.daemon.id, pools=("default", node), daemon=True

@@ -10,6 +10,15 @@ from __future__ import annotations
 from gamepipeline_engine.assembly.builder import build
 from gamepipeline_engine.assembly.context import ContainerDefaults, ImageContext, StepContext
 from gamepipeline_engine.assembly.errors import TemplateError
-from gamepipeline_engine.assembly.rendering import render_grace, render_image
+from gamepipeline_engine.assembly.rendering import render_artifacts, render_grace, render_image
 
-__all__ = ["ContainerDefaults", "ImageContext", "StepContext", "TemplateError", "build", "render_grace", "render_image"]
+__all__ = [
+    "ContainerDefaults",
+    "ImageContext",
+    "StepContext",
+    "TemplateError",
+    "build",
+    "render_artifacts",
+    "render_grace",
+    "render_image",
+]

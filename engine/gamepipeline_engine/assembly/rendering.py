@@ -133,6 +133,16 @@ def render_grace(step: ResolvedStep, context: ImageContext) -> float:
     return seconds(checked("wait", value, path))
 
 
+def render_artifacts(step: ResolvedStep, context: ImageContext) -> list[str]:
+    """The paths and patterns of what is kept. Raises TemplateError, also for a secret in one."""
+    render = Renderer(context)
+    found: list[str] = []
+    for index, written in enumerate(step.container["artifacts"]["paths"]):
+        path = ("container", "artifacts", "paths", index)
+        found.append(checked("artifact_path", render.text(written, path), path))
+    return found
+
+
 def render_image(step: ResolvedStep, context: ImageContext) -> str:
     """The image the step wants, without asking anybody. Raises TemplateError, also for a secret in it."""
     path = ("container", "image")

@@ -20,7 +20,7 @@ WHERE: Path = ("container",)
 SPLIT_FIRST = frozenset({"commands", "command", "entrypoint", "environment", "labels", "ports", "volumes"})
 """Fields a theme takes apart before it renders them; in ``Spec.container`` they are absent."""
 
-NOT_OURS = frozenset({"artifacts", "image", "secrets"})
+NOT_OURS = frozenset({"artifacts", "artifacts_from", "image", "secrets"})
 """Fields that do not become part of the body by way of their text."""
 
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "cancel": Entry("acting.cancel", "End a pipeline."),
     "stop": Entry("acting.stop", "Stop services that a pipeline left running."),
     "services": Entry("reading.services", "List running services and where they answer."),
+    "artifacts": Entry("reading.artifacts", "List and fetch the files that steps kept."),
     "audit": Entry("reading.audit", "Check stored histories against every rule there is."),
     "doctor": Entry("doctor.command", "Check Docker, NATS, the streams and the configuration."),
     "schema": Entry("offline.schema", "Print the JSON Schema of the pipeline file."),

@@ -297,6 +297,14 @@ class Containers(Protocol):
         """
         ...
 
+    def read_tree(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """A tar archive of a file or folder of a container, running or not; nothing at all if there is none.
+
+        Names in it begin with the last part of ``path``. It holds whatever is there: links, devices, any
+        name. Raises DaemonError(container_lost) when the container is gone.
+        """
+        ...
+
     async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
         """All containers of the realm, in any state, whose labels include ``labels``."""
         ...
@@ -309,8 +317,8 @@ class Containers(Protocol):
         """
         ...
 
-    async def fill_workspace(self, pipeline_id: str, archive: bytes) -> None:
-        """Unpack a tar archive into the prepared workspace, before the first step."""
+    async def fill_workspace(self, pipeline_id: str, archive: bytes | AsyncIterator[bytes]) -> None:
+        """Unpack a tar archive into the prepared workspace."""
         ...
 
     async def dispose(self, pipeline_id: str, *, network: bool = True) -> None:

@@ -11,6 +11,7 @@ from gamepipeline_engine.core.deadlines import ENDING_LIMIT
 from gamepipeline_engine.core.diagnosis import Diagnosis, diagnose_exit, hint_for, tail
 from gamepipeline_engine.core.eligibility import is_ending
 from gamepipeline_engine.core.inputs import (
+    ArtifactsKept,
     AttemptFailed,
     AttemptStopped,
     ContainerExited,
@@ -105,6 +106,14 @@ def on_probes_exhausted(state: PipelineState, observed: ProbesExhausted, now: da
     if step is None or step.phase != "running" or step.service is None or step.service.phase != "starting":
         return None
     return StepStopRequested(step=step.id, attempt=step.attempt, cause="ready_timeout")
+
+
+def on_artifacts_kept(state: PipelineState, observed: ArtifactsKept, now: datetime) -> EventData | None:  # noqa: ARG001
+    """What is on record is kept: once an attempt, before its end."""
+    step = _current(state, observed.stored.step, observed.stored.attempt)
+    if step is None or step.phase == "scheduled" or step.artifacts is not None:
+        return None
+    return observed.stored
 
 
 def on_container_exited(state: PipelineState, observed: ContainerExited, now: datetime) -> EventData | None:

@@ -14,6 +14,7 @@ from typing import Any
 from gamepipeline_engine.core import settle
 from gamepipeline_engine.core.alerts import on_disk_filling, on_pool_unserved, on_stall_seen
 from gamepipeline_engine.core.attempts import (
+    on_artifacts_kept,
     on_attempt_failed,
     on_attempt_stopped,
     on_container_exited,
@@ -23,6 +24,7 @@ from gamepipeline_engine.core.attempts import (
     on_service_answered,
 )
 from gamepipeline_engine.core.inputs import (
+    ArtifactsKept,
     AttemptFailed,
     AttemptStopped,
     Claim,
@@ -88,6 +90,7 @@ _RULES: dict[type[Input], _Rule] = {
     ImageFetched: on_image_fetched,
     ContainerStarted: on_container_started,
     ContainerExited: on_container_exited,
+    ArtifactsKept: on_artifacts_kept,
     AttemptFailed: on_attempt_failed,
     AttemptStopped: on_attempt_stopped,
     ServiceAnswered: on_service_answered,

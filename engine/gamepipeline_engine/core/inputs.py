@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gamepipeline_events import Endpoint, LeftBehind, Problem, Usage
+from gamepipeline_events import ArtifactsStored, Endpoint, LeftBehind, Problem, Usage
 from gamepipeline_projections.tickets import Standing
 
 
@@ -144,6 +144,12 @@ class ContainerStarted(Input, frozen=True, kw_only=True):
     image_digest: str | None
     node: str
     docker: str
+
+
+class ArtifactsKept(Input, frozen=True, kw_only=True):
+    """The attempt's files are in the store, whole; or none are, and ``stored.problem`` says why."""
+
+    stored: ArtifactsStored
 
 
 class ContainerExited(Input, frozen=True, kw_only=True):

@@ -137,6 +137,16 @@ class ShmLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max: Bytes | None = None
 
 
+class ArtifactLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of the artifacts of one step: bytes of all files together, and how many files."""
+
+    max: Bytes = Bytes(2**30)
+    files: int = 1000
+
+    def __post_init__(self) -> None:
+        _positive(self.files, self.max)
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How much a pipeline and its containers may use."""
 
@@ -145,4 +155,5 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cpus: CpuLimit = CpuLimit()
     pids: PidLimit = PidLimit()
     shm: ShmLimit = ShmLimit()
+    artifacts: ArtifactLimit = ArtifactLimit()
     log_bytes: Bytes = Bytes(64 * 2**20)

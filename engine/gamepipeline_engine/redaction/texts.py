@@ -25,6 +25,7 @@ FREE_TEXT: dict[type[msgspec.Struct], tuple[str, ...]] = {
     catalog.PipelineFailed: ("error",),
     catalog.PipelineTimedOut: ("error",),
     catalog.PipelineCanceled: ("reason", "requested_by"),
+    catalog.ArtifactsStored: ("problem",),
     catalog.StepFailed: ("message", "hint", "log_tail"),
     catalog.StepSkipped: ("reason",),
     catalog.StepReset: ("reason",),

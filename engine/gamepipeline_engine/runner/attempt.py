@@ -15,8 +15,9 @@ from gamepipeline_engine.core.actions import EndAttempt, RunAttempt
 from gamepipeline_engine.core.inputs import AttemptStopped, ContainerStarted
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.runner.desk import Desk
-from gamepipeline_engine.runner.preparing import Refused, create, report_refusal
+from gamepipeline_engine.runner.preparing import create, report_refusal
 from gamepipeline_engine.runner.readiness import report_when_ready
+from gamepipeline_engine.runner.refusing import Refused
 from gamepipeline_engine.runner.result import report_lost, take_result
 from gamepipeline_events.spec.compose import STOP_GRACE
 from gamepipeline_events.values import seconds

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gamepipeline_engine.artifacts.memory import MemoryArtifacts
+from gamepipeline_engine.artifacts.port import ArtifactStore
 from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.config import Config
 from gamepipeline_engine.containers.port import Containers, PullProgress
@@ -53,6 +55,10 @@ class Host:
     """Container → what was seen of its usage, until its end is on record."""
     workspaces: dict[str, bytes] = field(default_factory=dict)
     """Pipeline id → tar archive its workspace begins with (``run --workspace``)."""
+    artifacts: ArtifactStore = field(default_factory=MemoryArtifacts)
+    """The object store, which every engine reads and writes."""
+    artifact_directory: ArtifactStore | None = None
+    """Where this node keeps its own artifacts instead."""
     known: KnownSecrets = field(default_factory=KnownSecrets)
     """The one masker of what this process says."""
 

@@ -13,17 +13,9 @@ from gamepipeline_engine.core.inputs import AttemptFailed, ImageFetched
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
 from gamepipeline_engine.policy.hints import together
+from gamepipeline_engine.runner.artifacts import bring_artifacts
 from gamepipeline_engine.runner.desk import Desk
-
-
-class Refused(Exception):
-    """The engine itself does not want to run it."""
-
-    def __init__(self, cause: str, message: str, hint: str = "") -> None:
-        self.cause = cause
-        self.message = message
-        self.hint = hint
-        super().__init__(message)
+from gamepipeline_engine.runner.refusing import Refused
 
 
 async def create(desk: Desk) -> ContainerView:
@@ -46,6 +38,7 @@ async def create(desk: Desk) -> ContainerView:
     archive = host.workspaces.pop(pipeline, None)
     if archive is not None:
         await desk.change(lambda: containers.fill_workspace(pipeline, archive))
+    await bring_artifacts(desk)
     failpoint("before_create")
     # The policy has judged the image as it was written; what runs is that very one.
     exact = structs.replace(config, body={**config.body, "Image": info.exact})

@@ -10,6 +10,7 @@ from gamepipeline_engine.containers.port import ContainerView, DaemonError, Daem
 from gamepipeline_engine.core.inputs import AttemptFailed, ContainerExited, LogsLost
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.logs.pump import LogPump
+from gamepipeline_engine.runner.artifacts import keep_artifacts
 from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
 from gamepipeline_engine.runner.ending import how_it_ended
 from gamepipeline_engine.runner.meter import Meter
@@ -30,6 +31,7 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None, me
     await close_log(desk, pump, ending.doubt)
     failpoint("after_log_end")
     outputs = await _outputs(desk) if desk.spec.kind == "container" else {}
+    await keep_artifacts(desk, good=final.exit_code == 0 and not ending.killed and not ending.interrupted)
     desk.finishing = True  # before the report: what follows from it must not keep the container from going
     await desk.report(
         ContainerExited(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gamepipeline_events.catalog.artifacts import ArtifactFile, ArtifactsStored
 from gamepipeline_events.catalog.log import (
     ErrorLog,
     LogClosed,
@@ -70,6 +71,7 @@ STATE_EVENTS: tuple[type[EventData], ...] = (
     ImagePulled,
     StepStarted,
     StepStopRequested,
+    ArtifactsStored,
     StepCompleted,
     StepFailed,
     StepSkipped,
@@ -105,6 +107,8 @@ __all__ = [
     "STATE_EVENTS",
     "TERMINAL_EVENTS",
     "AlertRaised",
+    "ArtifactFile",
+    "ArtifactsStored",
     "CommandRejected",
     "Endpoint",
     "ErrorLog",

@@ -13,6 +13,7 @@ import msgspec
 from gamepipeline_events.errors import Invalid
 from gamepipeline_events.problems import Problem
 from gamepipeline_events.spec.arguments import check_parameters
+from gamepipeline_events.spec.checks.artifacts import check_artifacts
 from gamepipeline_events.spec.checks.containers import check_step
 from gamepipeline_events.spec.checks.groups import check_groups
 from gamepipeline_events.spec.checks.matrices import check_matrices
@@ -92,5 +93,6 @@ def _check(document: object, report: Report) -> ResolvedPipeline | None:
         if step is not None:
             check_step(step, ("steps", index), names, report)
     check_groups(clean, found, report)
+    check_artifacts(steps, found, report)
     check_uses(uses, names, found, report)
     return None if report.has_errors else resolve(clean, found)

@@ -162,10 +162,13 @@ class SecretFile(Written, frozen=True, kw_only=True):
     file: AbsolutePath | None = None
 
 
-class Artifacts(Written, frozen=True, kw_only=True):
-    """Files kept after the step; ``expire`` is how long."""
+ArtifactPath = Annotated[str, Meta(max_length=512, extra={"format": "artifact_path"})]
 
-    paths: Annotated[list[Plain], Meta(min_length=1, max_length=1000)]
+
+class Artifacts(Written, frozen=True, kw_only=True):
+    """Files of the workspace kept after the step; ``expire`` is how long."""
+
+    paths: Annotated[list[ArtifactPath], Meta(min_length=1, max_length=100)]
     when: Literal["on_success", "on_failure", "always"] = "on_success"
     expire: Duration | None = None
 
@@ -241,6 +244,7 @@ class Container(Written, frozen=True, kw_only=True):
     labels: Variables | None = None
     secrets: list[Name | SecretFile] | None = None
     artifacts: Artifacts | None = None
+    artifacts_from: Annotated[list[str], Meta(max_length=100)] | None = None
 
 
 UNSUPPORTED = frozenset(

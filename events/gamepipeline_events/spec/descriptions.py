@@ -118,7 +118,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "restart": "Services only: what Docker does when the program ends",
         "labels": "Labels of the container",
         "secrets": "Secrets for the container: names become variables, with file they are files in memory",
-        "artifacts": "Files to keep after the step",
+        "artifacts": "Files of the workspace to keep after the step",
+        "artifacts_from": "Steps whose artifacts are put into the workspace before this one starts",
     },
     "VolumeMount": {
         "type": "What is mounted",
@@ -184,8 +185,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "file": "Path in the container, such as /run/secrets/NAME; without it the secret is a variable of its name",
     },
     "Artifacts": {
-        "paths": "Files and folders to keep",
+        "paths": "Files and folders to keep, below the workspace: out, logs/*.txt, **/*.zip",
         "when": "After which outcomes",
-        "expire": "How long they are kept",
+        "expire": "How long they are kept; default: 30d",
     },
 }

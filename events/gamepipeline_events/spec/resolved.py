@@ -89,6 +89,7 @@ class ResolvedStep(msgspec.Struct, frozen=True, kw_only=True):
     lifetime: Lifetime
     matrix: dict[str, str] = {}
     concurrency: Concurrency | None = None
+    artifacts_from: tuple[str, ...] = ()
 
 
 class ResolvedPipeline(msgspec.Struct, frozen=True, kw_only=True):

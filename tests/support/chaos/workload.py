@@ -24,6 +24,7 @@ while [ $i -lt {lines} ]; do
 done
 if [ "$GAMEPIPELINE_ATTEMPT" -le {falls} ]; then exit {code}; fi
 """
+_KEEPS = 'echo kept > "kept-$GAMEPIPELINE_STEP.txt"\n'
 _STAYS = "sleep 600\n"
 
 
@@ -169,6 +170,7 @@ def _container(step: PlannedStep, pause: float) -> dict[str, Any]:
     container = {
         "image": BUSYBOX,
         "stop_grace_period": "2s",
-        "commands": [script + (_STAYS if step.service else "")],
+        "commands": [script + _STAYS if step.service else _KEEPS + script],
+        **({} if step.service else {"artifacts": {"paths": [f"kept-{step.id}.txt"], "when": "always", "expire": "1h"}}),
     }
     return {"name": step.id, "container": container}

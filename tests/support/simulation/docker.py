@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from gamepipeline_engine.clock import Clock
@@ -255,6 +255,13 @@ class Containers:
         await self._ask("read_file", name)
         return await self._inner.read_file(name, path, limit)
 
+    async def read_tree(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
+        """See the port."""
+        await self._ask("read_tree", name)
+        async for piece in self._inner.read_tree(name, path):
+            self._maybe_broken("read_tree", name)
+            yield piece
+
     async def usage(self, name: str) -> Usage | None:
         """See the port."""
         await self._ask("usage", name)
@@ -270,7 +277,7 @@ class Containers:
         await self._ask("leftovers", "")
         return await self._inner.leftovers()
 
-    async def fill_workspace(self, pipeline_id: str, archive: bytes) -> None:
+    async def fill_workspace(self, pipeline_id: str, archive: bytes | AsyncIterator[bytes]) -> None:
         """See the port."""
         await self._change("fill_workspace", pipeline_id, lambda: self._inner.fill_workspace(pipeline_id, archive))
 

@@ -14,6 +14,8 @@ from msgspec.structs import replace
 
 from gamepipeline_events import (
     AlertRaised,
+    ArtifactFile,
+    ArtifactsStored,
     Event,
     PipelineFailed,
     StepCompleted,
@@ -65,6 +67,7 @@ def told(name: str) -> Callable[[], Case]:
 
 SEQUENCE, RETRY, TIMEOUT = told("01_sequence"), told("11_retry_then_success"), told("14_step_timeout")
 SKIPS, CANCEL, DEADLINE = told("04_skip_dependents"), told("17_cancel_while_running"), told("16_pipeline_timeout")
+KEPT = told("43_artifacts")
 BACK_OFF, SERVICE, STOPPED = told("18_cancel_in_back_off"), told("39_service_stays"), told("26_service_tcp")
 
 
@@ -189,6 +192,18 @@ def attempt_from(place: int, attempt: int) -> Change:
 
 FAILED = PipelineFailed(step=None, cause="exit_nonzero", error="no", duration=1.0, services=[], left_behind=[])
 ALERT = AlertRaised(severity="warning", alert="step_lost", summary="gone", details={})
+STORED = ArtifactsStored(
+    step="make",
+    attempt=1,
+    store="nats",
+    node="bench",
+    key="p/make.1",
+    size=1,
+    sha256="0" * 64,
+    files=[ArtifactFile(name="a", size=1, sha256="0" * 64, executable=False)],
+    expires_at="2026-11-30T18:00:00.000000Z",
+    problem=None,
+)
 DONE = StepCompleted(step="fetch", attempt=1, exit_code=0, duration=1.0, outputs={}, usage=Usage())
 OTHER_ENGINE = "01JDF0RGEDENG1NE0000000000"
 AGAIN = ("StepScheduled", "StepStarted", "StepCompleted")

@@ -14,12 +14,14 @@ from tests.unit.audit.lies import (
     DEADLINE,
     DONE,
     FAILED,
+    KEPT,
     OTHER_ENGINE,
     RETRY,
     SEQUENCE,
     SERVICE,
     SKIPS,
     STOPPED,
+    STORED,
     TIMEOUT,
     Mutation,
     attempt_from,
@@ -176,6 +178,19 @@ INTENT = [
     Mutation("a service stops without a request", "service_stop_asked", STOPPED, forged(drop("ServiceStopRequested"))),
 ]
 
+ARTIFACTS = [
+    Mutation("artifacts twice", "artifacts_once", KEPT, forged(insert(STORED, after="ArtifactsStored"))),
+    Mutation(
+        "artifacts nobody asked for",
+        "artifacts_wanted",
+        SEQUENCE,
+        forged(insert(replace(STORED, step="fetch"), after="StepStarted", of="fetch")),
+    ),
+    Mutation("an archive without a hash", "artifacts_whole", KEPT, forged(edit("ArtifactsStored", sha256=None))),
+    Mutation("files that were not kept", "artifacts_whole", KEPT, forged(edit("ArtifactsStored", problem="full"))),
+    Mutation("artifacts of another attempt", "attempt_current", KEPT, forged(edit("ArtifactsStored", attempt=2))),
+]
+
 ATTEMPTS = [
     Mutation("an attempt is left out", "attempts_count", RETRY, forged(attempt_from(5, 3))),
     Mutation(
@@ -276,4 +291,4 @@ OUTSIDE = [
     Mutation("one cancel, two requests", "one_effect", CANCEL, forged(canceled_twice)),
 ]
 
-MUTATIONS = [*CHAIN, *LIFECYCLE, *ORDERING, *OWNERSHIP, *INTENT, *ATTEMPTS, *OUTSIDE]
+MUTATIONS = [*CHAIN, *LIFECYCLE, *ORDERING, *OWNERSHIP, *INTENT, *ATTEMPTS, *ARTIFACTS, *OUTSIDE]

@@ -77,6 +77,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "cancel",
         "stop",
         "services",
+        "artifacts",
         "audit",
         "doctor",
         "schema",

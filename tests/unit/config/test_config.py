@@ -90,11 +90,11 @@ def test_host_names_become_ids(host: str, name: str) -> None:
 WRONG: list[tuple[str, str]] = [
     ("[node]\ncapacty = 3", "unknown key 'node.capacty': did you mean 'capacity'?"),
     ("[nodes]", "unknown key 'nodes': did you mean 'node'?"),
-    ("[node]\nzzz = 1", "unknown key 'node.zzz': there are name, pools, capacity, subnets"),
+    ("[node]\nzzz = 1", "unknown key 'node.zzz': there are name, pools, capacity, artifact_store, subnets"),
     ('[policy]\nhost_paths = [{pth = "/x"}]', "unknown key 'policy.host_paths[0].pth': did you mean 'path'?"),
     (
         "[node]\na = 1\n[nats]\nb = 2",
-        "unknown key 'node.a': there are name, pools, capacity, subnets; unknown key 'nats.b': ",
+        "unknown key 'node.a': there are name, pools, capacity, artifact_store, subnets; unknown key 'nats.b': ",
     ),
     ('[node]\ncapacity = "4"', "node.capacity: must be a whole number, not text"),
     ("[node]\nname = 4", "node.name: must be text, not a whole number"),

@@ -15,6 +15,7 @@ from gamepipeline_events import (
     LOG_EVENTS,
     STATE_EVENTS,
     AlertRaised,
+    ArtifactsStored,
     CommandRejected,
     EventData,
     ImagePulled,
@@ -77,6 +78,7 @@ StepSkipped        skipped    skipped    -           -          -          -    
 ImagePulled        -          -          -           scheduled  -          -          -          -        -        -
 StepStarted        -          -          -           running    -          -          -          -        -        -
 StepStopRequested  -          -          -           stopping   stopping   -          -          -        -        -
+ArtifactsStored    -          -          -           -          running    stopping   -          -        -        -
 StepCompleted      -          -          -           -          completed  completed  -          -        -        -
 StepFailed         -          failed     -           failed     failed     failed     -          -        -        -
 StepFailedForNow   -          pending    -           pending    pending    pending    -          -        -        -
@@ -173,6 +175,18 @@ def _data(name: str, state: PipelineState) -> EventData:
             step="a", attempt=attempt, container_id="c", image_digest=None, node=NODE, docker=DOCKER
         ),
         "StepStopRequested": lambda: StepStopRequested(step="a", attempt=attempt, cause="cancel"),
+        "ArtifactsStored": lambda: ArtifactsStored(
+            step="a",
+            attempt=attempt,
+            store="nats",
+            node=NODE,
+            key=None,
+            size=None,
+            sha256=None,
+            files=[],
+            expires_at=None,
+            problem="full",
+        ),
         "StepCompleted": lambda: StepCompleted(
             step="a", attempt=attempt, exit_code=0, duration=1.0, outputs={}, usage=Usage()
         ),
@@ -251,7 +265,9 @@ def _check(
 
 # --- what lies between the machines --------------------------------------------------------------
 
-STEP_EVENTS = [cls.__name__ for cls in STATE_EVENTS if cls.__name__.startswith(("Step", "ImagePulled"))]
+STEP_EVENTS = [
+    cls.__name__ for cls in STATE_EVENTS if cls.__name__.startswith(("Step", "ImagePulled", "ArtifactsStored"))
+]
 SERVICE_EVENTS = [cls.__name__ for cls in STATE_EVENTS if cls.__name__.startswith("Service")]
 AFTER_THE_END = {"ServiceRestarted", "ServiceExited", "ServiceStopRequested", "ServiceStopped"}
 

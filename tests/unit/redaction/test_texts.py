@@ -60,6 +60,9 @@ WORDS: dict[str, set[str]] = {
     # masked by their own pipeline's secrets, where they come from
     "StepCompleted": {"outputs"},
     "StepLog": {"lines"},
+    # names that tell a secret are not kept
+    "ArtifactFile": {"name", "sha256"},
+    "ArtifactsStored": {"store", "key", "sha256", "expires_at"},
 }
 """Fields that hold text and are not masked, beside the names in IDS."""
 

@@ -6,6 +6,7 @@ from gamepipeline_engine.cli.output import clean
 from gamepipeline_engine.cli.render.words import duration, endpoints, queue, size
 from gamepipeline_events import (
     AlertRaised,
+    ArtifactsStored,
     Event,
     ImagePulled,
     PipelineCanceled,
@@ -91,6 +92,11 @@ def _step(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one cas
             return f"image pulled, {amount}{duration(data.duration)}"
         case StepStarted() as data:
             return "running" + (f", attempt {data.attempt}" if data.attempt > 1 else "")
+        case ArtifactsStored() as data:
+            if data.problem is not None:
+                return data.problem
+            amount = f"{len(data.files)} artifact{'s' if len(data.files) != 1 else ''}"
+            return f"{amount} kept" + (f", {size(data.size)}" if data.size else "")
         case StepStopRequested() as data:
             return f"stopping ({data.cause})"
         case StepCompleted() as data:

@@ -334,6 +334,14 @@ class DockerContainers:
             raise DaemonError("read_file", name, 404, "the container is gone", "container_lost")
         return await archive.read_file(self._client, found, path, limit)
 
+    async def read_tree(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """See the port."""
+        found = await self._show("read_tree", name)
+        if found is None:
+            raise DaemonError("read_tree", name, 404, "the container is gone", "container_lost")
+        async for piece in archive.read_tree(self._client, found, path):
+            yield piece
+
     async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
         """See the port."""
         rows = await self._rows(labels)
@@ -346,7 +354,7 @@ class DockerContainers:
             raise ValueError(f"the labels for {pipeline_id} do not carry this realm")
         await self._workspace.prepare(pipeline_id, labels, workspace=workspace)
 
-    async def fill_workspace(self, pipeline_id: str, archive: bytes) -> None:
+    async def fill_workspace(self, pipeline_id: str, archive: bytes | AsyncIterator[bytes]) -> None:
         """See the port."""
         await self._workspace.fill(pipeline_id, archive)
 

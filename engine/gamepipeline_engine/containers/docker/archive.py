@@ -1,13 +1,15 @@
-"""One file out of a container, running or not."""
+"""Files out of a container, running or not."""
 
 from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import AsyncIterator
 
 from gamepipeline_engine.containers.docker.client import DockerClient
 from gamepipeline_engine.containers.port import ContainerView, DaemonError
 
+_PIECE = 128 * 1024
 _HEADERS = 64 * 1024
 """More than the tar headers before the content of one file take, long names included."""
 
@@ -36,6 +38,18 @@ async def read_file(client: DockerClient, found: ContainerView, path: str, limit
             return None
         raise
     return _first_file(bytes(data), limit + 1)
+
+
+async def read_tree(client: DockerClient, found: ContainerView, path: str) -> AsyncIterator[bytes]:
+    """The daemon's own archive of ``path``; nothing for what is missing."""
+    where = f"containers/{found.id}/archive"
+    try:
+        async with client.stream("read_tree", found.name, "GET", where, params={"path": path}) as response:
+            async for piece in response.content.iter_chunked(_PIECE):
+                yield piece
+    except DaemonError as exc:
+        if exc.status != 404:
+            raise
 
 
 def _first_file(data: bytes, count: int) -> bytes | None:

@@ -90,7 +90,7 @@ class DockerClient:
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        data: bytes | None = None,
+        data: bytes | AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         patience: float = HEADERS,
     ) -> AsyncIterator[aiohttp.ClientResponse]:

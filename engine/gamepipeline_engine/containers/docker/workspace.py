@@ -54,7 +54,7 @@ class DockerWorkspace:
                 if isinstance(outcome, BaseException):
                     raise outcome
 
-    async def fill(self, pipeline_id: str, archive: bytes) -> None:
+    async def fill(self, pipeline_id: str, archive: bytes | AsyncIterator[bytes]) -> None:
         """See the port."""
         name = volume_name(pipeline_id)
         await self._own_volume("fill_workspace", name)
@@ -158,7 +158,9 @@ class DockerWorkspace:
             if exc.status not in {404, 409}:
                 raise
 
-    async def _unpack(self, operation: str, container_id: str, path: str, archive: bytes) -> None:
+    async def _unpack(
+        self, operation: str, container_id: str, path: str, archive: bytes | AsyncIterator[bytes]
+    ) -> None:
         async with self._client.stream(
             operation,
             container_id,

@@ -234,6 +234,17 @@ class FakeContainers:
             content = found.read(path)
             return None if content is None else content[: limit + 1]
 
+    async def read_tree(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """See the port."""
+        async with self._call("read_tree", name):
+            found = self.daemon.containers.get(name)
+            if found is None:
+                message = "the container is gone"
+                raise DaemonError("read_tree", name, 404, message, "container_lost")
+            archive = _tar(path.rpartition("/")[2], found.tree(path))
+        if archive:
+            yield archive
+
     async def find(self, labels: Mapping[str, str]) -> list[ContainerView]:
         """See the port."""
         async with self._call("find", ""):
@@ -255,9 +266,11 @@ class FakeContainers:
                 volume = self.daemon.volumes.setdefault(volume_name(pipeline_id), made)
                 self._refuse_foreign("prepare", volume_name(pipeline_id), volume)
 
-    async def fill_workspace(self, pipeline_id: str, archive: bytes) -> None:
+    async def fill_workspace(self, pipeline_id: str, archive: bytes | AsyncIterator[bytes]) -> None:
         """See the port."""
         name = volume_name(pipeline_id)
+        if not isinstance(archive, bytes):
+            archive = b"".join([piece async for piece in archive])
         async with self._call("fill_workspace", pipeline_id):
             volume = self.daemon.volumes.get(name)
             if volume is None:
@@ -344,3 +357,16 @@ class FakeContainers:
 def _begun_anew(run: tuple[datetime | None, int], now: Machine) -> bool:
     """Whether somebody started it again: a restart policy would have counted."""
     return now.started != run[0] and now.restart_count == run[1] and not now.restarting
+
+
+def _tar(base: str, files: Mapping[str, bytes]) -> bytes:
+    """An archive as the daemon makes one: names begin with ``base``; nothing when there are no files."""
+    if not files:
+        return b""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(f"{base}/{name}" if name else base)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

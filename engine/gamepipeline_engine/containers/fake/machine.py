@@ -214,6 +214,13 @@ class Machine:
         files, key = self._place(path)
         return files.get(key)
 
+    def tree(self, path: str) -> dict[str, bytes]:
+        """The files below a folder, by their path below it; a file itself under the empty text."""
+        files, key = self._place(f"{path}/")
+        key = key.rstrip("/")
+        below = {name.removeprefix(f"{key}/"): data for name, data in files.items() if name.startswith(f"{key}/")}
+        return dict(files) if not key else {"": files[key]} if key in files else below
+
     def store(self, path: str, data: bytes, *, append: bool) -> None:
         """Write a file."""
         files, key = self._place(path)

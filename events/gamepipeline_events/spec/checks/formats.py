@@ -170,6 +170,15 @@ def check_capability(value: object) -> None:
         raise OutOfRange("is not a capability: SYS_ADMIN, NET_RAW, ALL")
 
 
+def check_artifact_path(value: object) -> None:
+    """A path or pattern below the workspace."""
+    parts = str(value).split("/")
+    if str(value).startswith("/"):
+        raise OutOfRange("begins with '/': it is relative to the workspace")
+    if any(part in {"", ".", ".."} for part in parts[:-1]) or parts[-1] in {".", ".."} or parts == [""]:
+        raise OutOfRange("has a part that is empty, '.' or '..'; the whole workspace is '**'")
+
+
 FORMATS: dict[str, Callable[[object], None]] = {
     "id": check_id,
     "name": check_name,
@@ -184,6 +193,7 @@ FORMATS: dict[str, Callable[[object], None]] = {
     "port": check_port,
     "count": check_count,
     "absolute_path": check_path,
+    "artifact_path": check_artifact_path,
     "image": check_image,
     "user": check_user,
     "address": check_address,

@@ -65,20 +65,20 @@ def _parameter(name: str, spec: dict[str, Any]) -> Parameter:
 def _steps(steps: list[dict[str, Any]], order: Order) -> Iterator[ResolvedStep]:
     """Every step that is run; a matrix makes several of one."""
     place = 0
-    for step, written_id, variants in zip(steps, order.ids, order.variants, strict=True):
+    for step, variants in zip(steps, order.variants, strict=True):
         for variant in variants:
             place += 1
-            yield _step(step, variant, place, order.waits[written_id])
+            yield _step(step, variant, place, order)
 
 
-def _step(step: dict[str, Any], variant: Variant, place: int, needs: tuple[str, ...]) -> ResolvedStep:
+def _step(step: dict[str, Any], variant: Variant, place: int, order: Order) -> ResolvedStep:
     service = step.get("type") == "service"
     return ResolvedStep(
         id=variant.id,
         name=variant.name,
         place=place,
         kind="service" if service else "container",
-        needs=needs,
+        needs=order.waits[order.homes[variant.id]],
         when=step.get("when", "on_success"),
         ignore_failure=step.get("failure") == "ignore",
         timeout=seconds(step["timeout"]) if "timeout" in step else None,
@@ -88,6 +88,9 @@ def _step(step: dict[str, Any], variant: Variant, place: int, needs: tuple[str, 
         lifetime=step.get("lifetime", "detached"),
         matrix=variant.values,
         concurrency=_concurrency(step.get("concurrency")),
+        artifacts_from=tuple(
+            dict.fromkeys(one for word in step["container"].get("artifacts_from", ()) for one in order.steps_of(word))
+        ),
     )
 
 

@@ -6,13 +6,14 @@ ordering   which step may start when
 ownership  who may write, under which epoch
 intent     what is on record before it is done
 attempts   attempts, retries and their budgets
+artifacts  files that are kept
 outside    held against what others saw: logs, Docker, clients
 """
 
 from __future__ import annotations
 
 from gamepipeline_projections.audit.finding import Rule
-from gamepipeline_projections.audit.rules import attempts, chain, intent, lifecycle, ordering, ownership
+from gamepipeline_projections.audit.rules import artifacts, attempts, chain, intent, lifecycle, ordering, ownership
 from gamepipeline_projections.audit.rules.outside import commands, docker, logs
 
 RULES: tuple[Rule, ...] = (
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     *ownership.RULES,
     *intent.RULES,
     *attempts.RULES,
+    *artifacts.RULES,
     *logs.RULES,
     *docker.RULES,
     *commands.RULES,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gamepipeline_events import (
+    ArtifactsStored,
     BadInput,
     PipelineCompleted,
     StepCanceled,
@@ -56,7 +57,7 @@ def _count(history: History) -> Iterator[Remark]:
 
 def _current(history: History) -> Iterator[Remark]:
     last: Counter[str] = Counter()
-    kinds = StepStarted | StepStopRequested | StepCompleted | StepFailed | StepCanceled
+    kinds = StepStarted | StepStopRequested | ArtifactsStored | StepCompleted | StepFailed | StepCanceled
     for entry, event in history.events:
         data = event.data
         if isinstance(data, StepScheduled | StepFailed) and _begins(entry, data):

@@ -1,0 +1,1 @@
+"""Files of a workspace that outlive their step: chosen, packed, stored, brought back, and removed in time."""
