@@ -27,8 +27,8 @@ try:
     raise OSError(secret)
 except OSError:
     log.exception("it broke")
-    logging.getLogger("a.library").exception("broke: %s", secret)
-logging.getLogger("a.library").warning("badly %d formatted", secret)
+    logging.getLogger("its.own").exception("broke: %s", secret)
+logging.getLogger("its.own").warning("badly %d formatted", secret)
 note(f"note {secret}")
 _failed(OSError(secret))
 _failed(ZeroDivisionError(secret))
