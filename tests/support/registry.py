@@ -33,6 +33,8 @@ class Registry:
         """The digest of the image that its tag names."""
         self.name = f"test/{secrets.token_hex(6)}"
         self.login: tuple[str, str] | None = None
+        self.token: str | None = None
+        """Ask for this token, which the login gets at a place of its own, as large registries do."""
         self.status = 200
         """Answer every manifest request with this status instead."""
         self.layer_status = 200
@@ -66,6 +68,7 @@ class Registry:
         """Its routes."""
         app = web.Application()
         app.router.add_get("/v2/", self._root)
+        app.router.add_get("/token", self._get_token)
         app.router.add_get("/v2/{name:.+}/manifests/{tag}", self._get_manifest)
         app.router.add_get("/v2/{name:.+}/blobs/{digest}", self._get_blob)
         return app
@@ -101,11 +104,22 @@ class Registry:
         return digest
 
     def _check(self, request: web.Request) -> None:
+        if self.token is None:
+            self._check_login(request)
+        elif request.headers.get("Authorization") != f"Bearer {self.token}":
+            place = f'Bearer realm="http://127.0.0.1:{self.port}/token",service="test"'
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": place})
+
+    def _check_login(self, request: web.Request) -> None:
         if self.login is None:
             return
         wanted = "Basic " + base64.b64encode(":".join(self.login).encode()).decode()
         if request.headers.get("Authorization") != wanted:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="test"'})
+
+    async def _get_token(self, request: web.Request) -> web.Response:
+        self._check_login(request)
+        return web.json_response({"token": self.token})
 
     async def _root(self, request: web.Request) -> web.Response:
         self._check(request)

@@ -51,7 +51,7 @@ class ImagePulled(EventData, frozen=True, kw_only=True):
 
 
 class StepStarted(EventData, frozen=True, kw_only=True):
-    """The container runs."""
+    """The container runs. ``image_digest``: the registry's where it is known, else the id of the image."""
 
     step: str
     attempt: int

@@ -113,11 +113,15 @@ async def test_a_platform_that_is_not_there(rig: DockerRig, registry: Registry) 
     assert registry.asked > asked
 
 
+@pytest.mark.parametrize("token", [None, "canary-4713"])
 async def test_a_login_is_taken_from_the_settings(
-    rig: DockerRig, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rig: DockerRig, registry: Registry, token: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without credentials the registry refuses; those of ``docker login`` are used, and show up nowhere."""
-    registry.login = ("player", "canary-4711")
+    """Without credentials the registry refuses; those of ``docker login`` are used, and show up nowhere.
+
+    The registry takes them itself, or gives a token for them elsewhere.
+    """
+    registry.login, registry.token = ("player", "canary-4711"), token
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with pytest.raises(DaemonError) as caught:
         await rig.containers.ensure_image(registry.reference, "missing")
