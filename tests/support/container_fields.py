@@ -492,6 +492,7 @@ NOT_IN_INSPECT = {
     ("SecretFile", "name"): "tests of secrets",
     ("SecretFile", "file"): "tests of secrets",
     ("Container", "artifacts"): "no part of the container's configuration: tests of artifacts",
+    ("Container", "artifacts_from"): "tests of artifacts",
     ("Artifacts", "paths"): "tests of artifacts",
     ("Artifacts", "when"): "tests of artifacts",
     ("Artifacts", "expire"): "tests of artifacts",
