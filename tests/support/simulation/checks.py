@@ -18,6 +18,7 @@ from gamepipeline_events import (
     StepCompleted,
     StepFailed,
     StepLog,
+    StepReset,
     StepScheduled,
     StepStarted,
     decode,
@@ -224,6 +225,26 @@ def _as_it_was(world: World, history: _History) -> Findings:
                 yield f"{scheduled[data.step]} ended with {known}, recorded is {data.exit_code}"
 
 
+def _one_image(world: World, history: _History) -> Findings:
+    """All attempts of a step run the image of the first one, and the record says which that is."""
+    first: dict[str, tuple[str, str | None]] = {}
+    scheduled: dict[str, StepScheduled] = {}
+    for event, _ in history.events:
+        data = event.data
+        if isinstance(data, StepReset):
+            first.pop(data.step, None)
+        if isinstance(data, StepScheduled):
+            scheduled[data.step] = data
+        if isinstance(data, StepStarted):
+            intent = scheduled[data.step]
+            made = world.truth.ever[intent.container_name].view(world.clock.now()).image_digest
+            if made != data.image_digest:
+                yield f"{intent.container_name} has the image {made[-4:]}, recorded is {data.image_digest}"
+            image, digest = first.setdefault(data.step, (intent.image, data.image_digest))
+            if image == intent.image and digest != data.image_digest:
+                yield f"{intent.container_name} has the image {data.image_digest}, the first attempt had {digest}"
+
+
 # --- groups ----------------------------------------------------------------------------------------------
 
 
@@ -298,5 +319,6 @@ _RULES = (
     _orphans_only,
     _left_behind_is_gone,
     _as_it_was,
+    _one_image,
     _logs_are_true,
 )

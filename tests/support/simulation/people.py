@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gamepipeline_engine.containers.fake import FakeImage
+from gamepipeline_engine.containers.fake.daemon import BUSYBOX
 from gamepipeline_events import Cancel, Execute, Stop
 from gamepipeline_events.times import timestamp
 from gamepipeline_projections.audit import SentCommand
-from tests.support.simulation.pipelines import Made, make, put_into_groups
+from tests.support.simulation.pipelines import PULLED, Made, make, put_into_groups
 
 if TYPE_CHECKING:
     from tests.support.simulation.world import World
@@ -43,7 +45,20 @@ class People:
                 tasks.append(world.loop.begin_outside(self._regret(made.id, max(0.0, at + wait))))
             if chance.happens(0.2):
                 tasks.append(world.loop.begin_outside(self._stop_sometime(made.id, at + chance.uniform(0.0, 90.0))))
+        tasks.append(world.loop.begin_outside(self._move_tags()))
         return tasks
+
+    async def _move_tags(self) -> None:
+        """Somebody pushes and builds images under names that are in use; what was pushed stays there by its digest."""
+        world, chance = self._world, self._world.chances.stream("tags")
+        for _ in range(chance.choice([0, 1, 1, 2, 4])):
+            await asyncio.sleep(chance.uniform(0.0, world.faults_until * 0.4))
+            pushed, built = (f"sha256:{chance.randint(0, 2**64):064x}" for _ in range(2))
+            image = FakeImage(digest=pushed, pull_for=3.0)
+            for daemon in world.daemons:
+                daemon.registry |= {PULLED: image, f"{PULLED.partition(':')[0]}@{pushed}": image}
+            chance.choice(world.daemons).images[BUSYBOX] = FakeImage(id=built)
+            world.note("registry", f"{PULLED} is {pushed[-4:]}, and somewhere {BUSYBOX} is {built[-4:]}")
 
     async def _want(self, made: Made, at: float) -> None:
         chance = self._world.chances.stream(f"client of {made.id}")
