@@ -117,6 +117,19 @@ class TicketTable:
             case _:
                 return False
 
+    def has_place(self, sequence: int) -> bool | None:
+        """Whether the ticket with that sequence has its place; None as for ``standing``."""
+        own = self._by_sequence.get(sequence)
+        return None if own is None else all(self._fits(own, want) for want in own.wants)
+
+    def _fits(self, own: Place, want: Want) -> bool:
+        taken = 0
+        for place in self._queues[want.kind, want.name].values():  # in order: a newcomer is put at the end
+            if place.sequence >= own.sequence or taken + want.count > want.limit:
+                break
+            taken += _count(place, want)
+        return taken + want.count <= want.limit
+
     def standing(self, sequence: int) -> Standing | None:
         """Of the ticket with that sequence. None: it does not live (any more), or was not read yet."""
         own = self._by_sequence.get(sequence)

@@ -33,10 +33,6 @@ class Places:
 
     # --- for those who wait ------------------------------------------------------------------
 
-    def place(self, ticket: int) -> Place | None:
-        """The living ticket with that sequence, if it is known."""
-        return next((place for place in self._table or () if place.sequence == ticket), None)
-
     def standings(self, tickets: Collection[int]) -> dict[int, Standing]:
         """Where they stand, as far as that is known."""
         if self._table is None:
@@ -69,6 +65,17 @@ class Places:
         finally:
             self.watch(pipeline_id, [], found.set)
         return self.standings([ticket]).get(ticket)
+
+    async def turn(self, pipeline_id: str, ticket: int) -> None:
+        """Return when the ticket has its place, or when nothing is known of it (any more)."""
+        changed = asyncio.Event()
+        self.watch(pipeline_id, [ticket], changed.set)
+        try:
+            while (found := self.standings([ticket]).get(ticket)) is not None and not found.granted:
+                changed.clear()
+                await changed.wait()
+        finally:
+            self.watch(pipeline_id, [], changed.set)
 
     # --- for the reader ----------------------------------------------------------------------
 
@@ -115,7 +122,9 @@ class Places:
             self._tell(watch)
 
     def _tell(self, watch: _Watch) -> None:
-        now = {ticket: standing.granted for ticket, standing in self.standings(watch.tickets).items()}
+        table = self._table
+        known = {ticket: table.has_place(ticket) for ticket in watch.tickets} if table is not None else {}
+        now = {ticket: granted for ticket, granted in known.items() if granted is not None}
         if now != watch.told:
             watch.told = now
             watch.wake()

@@ -10,10 +10,10 @@ import structlog
 from gamepipeline_engine.commands.queue_port import Delivery
 from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
 from gamepipeline_engine.core.specs import spec_of
-from gamepipeline_engine.queues.reader import CarryOut
 from gamepipeline_engine.redaction import MIN_LENGTH, unmaskable
 from gamepipeline_engine.runner import Host, Writer
 from gamepipeline_engine.supervision.entrance import Entrance
+from gamepipeline_engine.supervision.slots import Slot
 from gamepipeline_engine.variables import secret_arguments
 from gamepipeline_events import BadInput, Execute, Problem, Subjects
 from gamepipeline_events.spec.arguments import bind_arguments
@@ -57,10 +57,10 @@ def submission(command: Execute, pool: str, sequence: int, host: Host) -> Submit
 class Intake:
     """Takes execute commands as far as the claim."""
 
-    def __init__(self, host: Host, subjects: Subjects, carry_out: CarryOut) -> None:
+    def __init__(self, host: Host, subjects: Subjects) -> None:
         self._host = host
         self._subjects = subjects
-        self._entrance = Entrance(host, carry_out)
+        self._entrance = Entrance(host)
 
     async def admit(self, delivery: Delivery, writer: Writer) -> bool:
         """Record the submission and, where it may run, the claim. True: this process owns it now.
@@ -84,9 +84,20 @@ class Intake:
             return False
         return await self.take(writer, judged, command.id, ticket)
 
-    def waits(self, state: PipelineState) -> float:
-        """Seconds until it is worth looking again at a pipeline that was not admitted, because of its group."""
-        return self._entrance.pause(state)
+    async def waits(self, writer: Writer, slot: Slot) -> bool:
+        """Whether a pipeline that was not admitted waits for its place in a group: then, until it is worth another try.
+
+        It needs no slot meanwhile; with its place it has one again, at once.
+        """
+        if writer.state.phase != "pending" or writer.state.ticket is None:
+            return False
+        slot.lend(waiting=True)
+        try:
+            await self._entrance.turn(writer.state.id, writer.state.ticket)
+        finally:
+            slot.lend(waiting=False)
+        await writer.catch_up()
+        return True
 
     async def take(self, writer: Writer, judged: int, causation: str | None = None, ticket: int | None = None) -> bool:
         """Claim the pipeline, which was free as of the event ``judged``. True: this process owns it now."""

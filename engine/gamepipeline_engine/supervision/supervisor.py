@@ -82,13 +82,12 @@ class Supervisor:
         self._refusals = Refusals(host, subjects, reject)
         self._judgement = Judgement(host, presence)
         self.control = Control(host, queue, subjects, self.find, self._refusals)
-        self._intake = Intake(host, subjects, self.control.carry_out)
+        self._intake = Intake(host, subjects)
         self._runs: dict[str, Run] = {}
         self._group: asyncio.TaskGroup | None = None
         self._starting = 0
         self._quiet_fetches = 0
         self._quiet_sweeps = 0
-        self._comes_again = 0.0
         self._sweeps_done = 0
         self._stopping = False
 
@@ -104,8 +103,7 @@ class Supervisor:
     def quiet(self) -> bool:
         """Whether nothing runs, nothing is watched, and looking everywhere found nothing to do."""
         looked = self._quiet_fetches > 0 and (self._quiet_sweeps > 0 or not self._sweeps)
-        expected = asyncio.get_running_loop().time() < self._comes_again
-        return looked and not self._runs and not self._starting and not expected
+        return looked and not self._runs and not self._starting
 
     def busy(self) -> None:
         """Something is about to come: whoever waits for quiet waits for another round."""
@@ -222,22 +220,18 @@ class Supervisor:
             return
         run = self._runs[pipeline_id] = Run(self._host, writer, delivery, slot)
         try:
-            if await self._intake.admit(delivery, writer):
+            admitted = await self._intake.admit(delivery, writer)
+            while not admitted and await self._intake.waits(writer, slot):
+                admitted = await self._intake.admit(delivery, writer)
+            if admitted:
                 await self._drive(run, group)
             elif writer.state.terminal or self._intake.is_another(delivery, writer.state):
-                await delivery.ack()
-            else:  # somebody else was faster, or it waits for its place in a group
-                await self._give_back(delivery, writer)
+                await (run.delivery or delivery).ack()
+            else:  # somebody else was faster
+                await (run.delivery or delivery).nak(GIVE_BACK)
         finally:
             if self._runs.get(pipeline_id) is run and not self._stopping and not run.watching:
                 del self._runs[pipeline_id]
-
-    async def _give_back(self, delivery: Delivery, writer: Writer) -> None:
-        """Until it is worth another look; who waits for quiet waits for a pipeline that waits for its place."""
-        pause = self._intake.waits(writer.state)
-        if pause:
-            self._comes_again = asyncio.get_running_loop().time() + pause + 2 * FETCH_WITHIN
-        await delivery.nak(max(GIVE_BACK, pause))
 
     def _only_renews(self, delivery: Delivery, pipeline_id: str) -> bool:
         """Whether it is the command of a pipeline that runs here, given out again: then only the handle is new."""

@@ -175,6 +175,7 @@ def test_the_laws_of_the_queue(data: st.DataObject) -> None:
 
         assert alive == tickets_of([story.state for story in town.stories.values()])
         assert not alive & dead, "revived"
+        assert {one for one in alive if town.table.has_place(one)} == {place.sequence for place in now}
         assert had & alive <= {place.sequence for place in now}, "a place was taken away"
         for kind, name in {(want.kind, want.name) for place in living for want in place.wants}:
             queue = [place for place in living if (kind, name) in {(want.kind, want.name) for want in place.wants}]
