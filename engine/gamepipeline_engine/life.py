@@ -119,10 +119,10 @@ class Life:
                 group.create_task(watchdog.run())
                 group.create_task(_raise_when(dead))
                 group.create_task(self._listen())
+                group.create_task(sweep_artifacts(self.host))
                 group.create_task(self.supervisor.serve(ready))
                 if self._reconciler is not None:
                     group.create_task(self._reconciler.serve())
-                    group.create_task(sweep_artifacts(self.host))
                 if self._alerts:
                     group.create_task(self._serve_alerts())
         except BaseExceptionGroup as exc:

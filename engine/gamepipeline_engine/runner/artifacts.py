@@ -17,11 +17,12 @@ from gamepipeline_engine.artifacts.reading import checked
 from gamepipeline_engine.artifacts.tar import BadArchive
 from gamepipeline_engine.assembly import TemplateError, render_artifacts
 from gamepipeline_engine.containers.port import DaemonError
-from gamepipeline_engine.core.inputs import ArtifactsKept
+from gamepipeline_engine.core.decide import decide
+from gamepipeline_engine.core.inputs import ArtifactsKept, ContainerExited
 from gamepipeline_engine.failpoints import failpoint
 from gamepipeline_engine.runner.desk import Desk
 from gamepipeline_engine.runner.refusing import Refused
-from gamepipeline_events import ArtifactsStored
+from gamepipeline_events import ArtifactsStored, StepCompleted
 from gamepipeline_events.times import timestamp
 from gamepipeline_events.values import seconds
 
@@ -33,14 +34,16 @@ _IN_MEMORY = 2**20
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
 
 
-async def keep_artifacts(desk: Desk, *, good: bool) -> None:
-    """Pack, store and report what the step wants kept. ``good``: its container ended as it should."""
+async def keep_artifacts(desk: Desk, exited: ContainerExited) -> None:
+    """Pack, store and report what the step wants kept after this end of its container."""
     written = desk.spec.container.get("artifacts")
     if written is None or desk.spec.kind != "container" or desk.step_state.artifacts is not None:
         return
     when = written.get("when", "on_success")
-    if when != "always" and (when == "on_success") != (good and desk.step_state.phase == "running"):
-        return
+    if when != "always":
+        follows = decide(desk.state, exited, desk.host.clock.now())
+        if (when == "on_success") != any(isinstance(event, StepCompleted) for event in follows):
+            return
     stored = await _kept(desk, seconds(written.get("expire", EXPIRE)))
     if stored.problem is not None:
         await desk.error("engine_error", stored.problem, {"operation": "artifacts", "object": desk.container})

@@ -31,23 +31,22 @@ async def take_result(desk: Desk, pump: LogPump, final: ContainerView | None, me
     await close_log(desk, pump, ending.doubt)
     failpoint("after_log_end")
     outputs = await _outputs(desk) if desk.spec.kind == "container" else {}
-    await keep_artifacts(desk, good=final.exit_code == 0 and not ending.killed and not ending.interrupted)
-    desk.finishing = True  # before the report: what follows from it must not keep the container from going
-    await desk.report(
-        ContainerExited(
-            step=desk.step,
-            attempt=desk.attempt,
-            exit_code=final.exit_code if final.exit_code is not None else -1,
-            oom_killed=final.oom_killed,
-            killed=ending.killed,
-            interrupted=ending.interrupted,
-            started_at=final.started_at,
-            finished_at=final.finished_at,
-            log_tail=tuple(pump.tail),
-            outputs=outputs,
-            usage=meter.used,
-        )
+    exited = ContainerExited(
+        step=desk.step,
+        attempt=desk.attempt,
+        exit_code=final.exit_code if final.exit_code is not None else -1,
+        oom_killed=final.oom_killed,
+        killed=ending.killed,
+        interrupted=ending.interrupted,
+        started_at=final.started_at,
+        finished_at=final.finished_at,
+        log_tail=tuple(pump.tail),
+        outputs=outputs,
+        usage=meter.used,
     )
+    await keep_artifacts(desk, exited)
+    desk.finishing = True  # before the report: what follows from it must not keep the container from going
+    await desk.report(exited)
     meter.forget()
     failpoint("before_remove")
     await desk.change(lambda: desk.host.containers.remove(desk.container))

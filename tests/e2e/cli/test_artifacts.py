@@ -97,6 +97,23 @@ def test_what_is_not_there(hostile: Cli, arguments: list[str], code: int, words:
     assert words in done.err
 
 
+def test_a_directory_of_the_node(shared: Cli, tmp_path: Path) -> None:
+    """With artifact_store the archives are there, and can be fetched with that configuration only."""
+    config = tmp_path / "node.toml"
+    config.write_text(f'[node]\nartifact_store = "{tmp_path}/store"\n')
+    own = {"GAMEPIPELINE_CONFIG": str(config)}
+    pipeline = shared.id("on-the-node")
+    done = shared("run", shared.file(KILLED.replace("POINT", "on-the-node"), "node.yaml"), env=own)
+    assert done.code == 0, done.err
+    assert (tmp_path / "store" / pipeline / "make.1.tar").is_file()
+    assert shared("artifacts", "ls", pipeline, "-o", "json").json[0]["store"] == "node"
+    refused = shared("artifacts", "get", pipeline, "-d", str(tmp_path / "to"))
+    assert refused.code == 3
+    assert "is in a directory of the node" in refused.err
+    assert shared("artifacts", "get", pipeline, "-d", str(tmp_path / "to"), env=own).code == 0
+    assert (tmp_path / "to" / "make" / "a.txt").read_text() == "x\n"
+
+
 KILLED = """
 name: Killed
 id: POINT-TAG

@@ -73,6 +73,24 @@ def test_when(when: str | None, command: str, *, kept: bool) -> None:
     assert status.status == ("failed" if "exit 3" in command else "completed")
 
 
+@pytest.mark.parametrize(("when", "kept"), [("on_success", []), ("on_failure", ["p/s.1"])])
+def test_a_step_that_was_stopped_has_failed(when: str, kept: list[str]) -> None:
+    """Whatever its exit code: what it has written so far is kept with that of a failure."""
+    slow = step("s", "trap 'exit 0' TERM; echo x > a; sleep 60 & wait", artifacts={"paths": ["a"], "when": when})
+    status, stored, _, _ = run({**slow, "timeout": "1s"})
+    assert (status.status, [one.key for one in stored]) == ("failed", kept)
+
+
+def test_each_attempt_has_its_own() -> None:
+    """The last one's are those of the step."""
+    retry = {"limit": 1, "backoff": "1s"}
+    line = 'echo "$GAMEPIPELINE_ATTEMPT" > a; test "$GAMEPIPELINE_ATTEMPT" = 2'
+    make = {**step("make", line, artifacts={"paths": ["a"], "when": "always"}), "retry": retry}
+    _, stored, _, world = run(make, step("spoil", "echo spoilt > a"), bring())
+    assert [one.key for one in stored] == ["p/make.1", "p/make.2"]
+    assert b"2\n" in world.artifacts.kept["p/make.2"][0]
+
+
 def test_what_is_on_record() -> None:
     """The archive with its hash and its end, the files with theirs."""
     _, (stored,), _, world = run(step("s", "echo x > a.txt", artifacts={"paths": ["*.txt"], "expire": "7d"}))

@@ -139,6 +139,26 @@ def test_outputs_of_one_of_them() -> None:
     assert error.code == "GP304"
 
 
+def test_services_of_a_matrix_in_a_group() -> None:
+    """Each keeps its place: where there are fewer, some would wait for the others for ever."""
+    fields = {"type": "service", "matrix": {"n": [1, 2]}}
+    assert check(pipeline(step(concurrency={"group": "g", "limit": 2}, **fields))).errors == ()
+    (error,) = check(pipeline(step(concurrency={"group": "g"}, **fields))).errors
+    assert (error.code, error.path) == ("GP108", ("steps", 0, "concurrency", "group"))
+
+
+def test_artifacts_of_all_or_one() -> None:
+    """As with needs."""
+    build = step("build", matrix={"os": ["linux", "mac"]}, container=container(artifacts={"paths": ["out"]}))
+    found = steps(
+        build,
+        step("all", needs=["build"], container=container(artifacts_from=["build"])),
+        step("one", needs=["build"], container=container(artifacts_from=["build-mac", "build-mac"])),
+    )
+    assert found["all"].artifacts_from == ("build-linux", "build-mac")
+    assert found["one"].artifacts_from == ("build-mac",)
+
+
 def test_too_many_together() -> None:
     """A pipeline has at most 1000 steps, also when matrices make them."""
     wide = {"a": list(range(16)), "b": list(range(16))}

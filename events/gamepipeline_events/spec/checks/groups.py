@@ -32,3 +32,6 @@ def check_groups(document: dict[str, Any], order: Order, report: Report) -> None
         if len(holding) >= wanted.get("limit", 1):
             message = f"the service '{holding[0]}' before it keeps its place in the group '{group}'"
             report.error("GP108", message, path, "raise 'limit', or give the step a group of its own")
+        elif step.get("type") == "service" and len(order.variants[place]) > wanted.get("limit", 1):
+            message = f"the matrix makes {len(order.variants[place])} services, which all keep a place in '{group}'"
+            report.error("GP108", message, path, "raise 'limit'")
