@@ -17,7 +17,7 @@ from gamepipeline_events import catalog
 
 FREE_TEXT: dict[type[msgspec.Struct], tuple[str, ...]] = {
     catalog.PipelineSubmitted: ("submitted_by",),
-    catalog.RejectedError: ("message", "path"),
+    catalog.RejectedError: ("message", "path", "hint"),
     catalog.PipelineResumed: ("reason",),
     catalog.PipelineReleased: ("reason",),
     catalog.PipelineCancelRequested: ("reason", "requested_by"),

@@ -158,3 +158,20 @@ def test_a_message_of_one_line() -> None:
     redactor = Redactor(['first-"line"\'\n\tsecond-line'])
     assert redactor.redact_text('no first-"line"\' second-line.') == "no ***."
     assert redactor.redact_text("no 'first-\"line\"\\''.") == "no '***'."
+
+
+@given(st.lists(st.text("ab", min_size=MIN_LENGTH, max_size=9), min_size=1, max_size=30), st.text("ab", max_size=40))
+def test_the_longest_of_those_that_begin_alike(secrets: list[str], text: str) -> None:
+    """At each place the longest secret that stands there is found, and nothing where none does."""
+    redactor = Redactor(secrets)
+    data, forms = text.encode(), redactor._forms
+    for at in range(len(data)):
+        longest = max((len(form) for form in forms if data.startswith(form, at)), default=0)
+        found = redactor.search(data, at)
+        assert (found.end() - at if found is not None and found.start() == at else 0) == longest
+
+
+def test_many_that_begin_alike() -> None:
+    """A chain of a hundred is no deeper than Python bears."""
+    redactor = Redactor(["a" * length for length in range(4, 300)])
+    assert redactor.redact_text("b" + "a" * 250 + "b") == "b***b"
