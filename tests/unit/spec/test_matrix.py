@@ -141,7 +141,7 @@ def test_outputs_of_one_of_them() -> None:
 
 def test_services_of_a_matrix_in_a_group() -> None:
     """Each keeps its place: where there are fewer, some would wait for the others for ever."""
-    fields = {"type": "service", "matrix": {"n": [1, 2]}}
+    fields: dict[str, Any] = {"type": "service", "matrix": {"n": [1, 2]}}
     assert check(pipeline(step(concurrency={"group": "g", "limit": 2}, **fields))).errors == ()
     (error,) = check(pipeline(step(concurrency={"group": "g"}, **fields))).errors
     assert (error.code, error.path) == ("GP108", ("steps", 0, "concurrency", "group"))
