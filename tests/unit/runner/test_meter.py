@@ -10,7 +10,7 @@ from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon, Fake
 from gamepipeline_engine.containers.port import DaemonUnreachable
 from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_events import StepCompleted, StepFailed, Usage
-from tests.support.engine_on_fakes import REALM, EngineOnFakes
+from tests.support.engine_on_fakes import REALM, EngineOnFakes, FakeWorld
 from tests.support.histories import pipeline, service, step
 from tests.support.simulated import simulate
 
@@ -66,6 +66,28 @@ def test_a_service_until_it_is_ready() -> None:
     assert isinstance(end, StepCompleted)
     assert end.usage.cpu_seconds == pytest.approx(4.0, abs=1)
     assert end.usage.max_memory == MEGABYTE
+
+
+def test_an_engine_that_takes_a_step_over_counts_on() -> None:
+    """CPU time is the container's, not an engine's: what was used before the crash is part of it."""
+
+    async def main() -> StepCompleted | StepFailed:
+        world = FakeWorld()
+        first = EngineOnFakes(world, node="n1", scripts={"a": FakeScript(run_for=90.0, cpus=1.0)})
+        async with first.serving():
+            await first.submit(pipeline(step("a")))
+            await first.until("p1", "StepStarted")
+            await world.clock.sleep(30.0)
+            await first.crash()
+        second = EngineOnFakes(world, node="n2")
+        async with second.serving():
+            assert (await second.wait()).status == "completed"
+            found = [
+                event.data for event in await second.events() if isinstance(event.data, StepCompleted | StepFailed)
+            ]
+        return found[0]
+
+    assert simulate(main()).usage.cpu_seconds == pytest.approx(90.0, abs=5.5)
 
 
 def test_a_step_that_never_ran() -> None:
