@@ -172,6 +172,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             memory=None if memory is None else int(memory),  # as JSON has it, not as a file does
             cpus=cpus,
             log_bytes=int(limits.log_bytes),
+            host_cpus=host_cpus,
         )
 
 

@@ -14,13 +14,15 @@ class ContainerDefaults(msgspec.Struct, frozen=True, kw_only=True):
     """What the node gives a container that asks for nothing else; see ``Config.container_defaults``.
 
     ``memory`` in bytes, ``cpus`` as a number of CPUs, None: no limit. ``log_bytes`` is how much of a
-    container's output Docker keeps until the engine has read it.
+    container's output Docker keeps until the engine has read it. ``host_cpus`` is what the node has,
+    None: not known.
     """
 
     pids: int = 512
     memory: int | None = None
     cpus: float | None = None
     log_bytes: int = 64 * MIB
+    host_cpus: float | None = None
 
 
 class ImageContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ from tests.support.engine_on_fakes import EngineOnFakes
 from tests.support.nats import NatsServer
 from tests.support.simulated import simulate
 
-ONLY_DOCKER = frozenset({"device-missing"})
-"""Rows that only a real daemon refuses: a fake one has every device."""
+ONLY_DOCKER = frozenset({"device-missing", "cpus-of-another-node"})
+"""Rows that only a real daemon refuses: a fake one has every device, and as many CPUs as are asked for."""
 
 
 @pytest.fixture

@@ -394,3 +394,11 @@ def test_labels() -> None:
     assert (labels["a"], labels["b"]) == ("1", "")
     assert labels["io.gamepipeline.step"] == "unpack"
     assert labels["io.gamepipeline.kind"] == "container"
+
+
+def test_more_cpus_than_the_node_has() -> None:
+    """What Docker would refuse at every attempt is refused before the first."""
+    given = {"limits": ContainerDefaults(host_cpus=2)}
+    assert host(given=given, cpus=2)["NanoCpus"] == 2 * 10**9
+    with pytest.raises(TemplateError, match=r"container\.cpus: 2\.5 CPUs are asked for, this node has 2"):
+        host(given=given, cpus="2.5")

@@ -22,6 +22,9 @@ def host_config(spec: Spec) -> dict[str, Any]:
     pids = _agreed("pids_limit", "pids", container.pids_limit, limits.pids, lambda value: int(str(value)))
     memory = defaults.memory if memory is None else memory
     cpus = defaults.cpus if cpus is None else cpus
+    if cpus is not None and defaults.host_cpus is not None and cpus > defaults.host_cpus:
+        # Docker refuses that at create, in words only, and trying again does not mend it.
+        raise TemplateError((*WHERE, "cpus"), f"{cpus:g} CPUs are asked for, this node has {defaults.host_cpus:g}")
     return {
         "NanoCpus": None if cpus is None else round(cpus * 1e9),
         "CpusetCpus": container.cpuset,
