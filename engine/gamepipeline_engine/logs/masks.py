@@ -19,9 +19,12 @@ COMMAND = b"::add-mask::"
 SHOWN = COMMAND + MASK.encode()
 
 MAX_VALUE = 8 * 1024
-"""Bytes of a value, and how many there may be: each takes memory and time for every byte of output."""
-
+MAX_TOTAL = 16 * 1024
 MAX_MASKS = 100
+"""Bytes of a value, bytes and number of all: each costs the engine time and memory, whatever a step prints."""
+
+_KEPT = 4
+"""Redactors that are kept: those of the last lines, and of the reading before."""
 
 Warn = Callable[[str], None]
 
@@ -85,12 +88,16 @@ class Masks:
     def _refusal(self, values: frozenset[str]) -> str:
         if len(self._added) >= MAX_MASKS:
             return f"more than {MAX_MASKS} values of ::add-mask::: this one is not masked"
+        if sum(len(value.encode("utf-8", "surrogateescape")) for value in values.union(*self._added)) > MAX_TOTAL:
+            return f"values of ::add-mask:: have more than {MAX_TOTAL} bytes: this one is not masked"
         if unmaskable({str(number): value for number, value in enumerate(values)}):
             return "a value of ::add-mask:: is too short to be masked"
         return ""
 
     def _redactor(self, values: frozenset[str]) -> Redactor:
         if values not in self._made:
+            while len(self._made) >= _KEPT:
+                del self._made[next(iter(self._made))]
             self._made[values] = Redactor(values)
         return self._made[values]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamepipeline_engine.logs.masks import COMMAND, MAX_MASKS, MAX_VALUE, SHOWN, Masks
+from gamepipeline_engine.logs.masks import COMMAND, MAX_MASKS, MAX_TOTAL, MAX_VALUE, SHOWN, Masks
 
 VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r%*"), max_size=20).filter(
     lambda text: len(text.strip().encode()) >= 4
@@ -95,6 +95,16 @@ def test_what_cannot_be_masked_is_not_shown_either() -> None:
         f"more than {MAX_MASKS} values of ::add-mask::: this one is not masked",
     ]
     assert stream.feed(b"value-00000 value-%05d\n" % MAX_MASKS) == b"*** value-%05d\n" % MAX_MASKS
+
+
+def test_all_values_together_are_bounded() -> None:
+    """A step cannot make the engine busy with its masks."""
+    every, told = masks()
+    stream, _ = every.begin(None)
+    for letter in "abcde":
+        stream.feed(COMMAND + letter.encode() * (MAX_TOTAL // 4) + b"\n")
+    assert told == [f"values of ::add-mask:: have more than {MAX_TOTAL} bytes: this one is not masked"]
+    assert stream.feed(b"d" * (MAX_TOTAL // 4) + b"\n") == b"***\n"
 
 
 def test_an_empty_value_is_none() -> None:
