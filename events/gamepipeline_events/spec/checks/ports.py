@@ -18,6 +18,8 @@ Taken = dict[tuple[str, str], list[tuple[str, int]]]
 def check_ports(container: dict[str, Any], path: Path, report: Report) -> None:
     """Every published and exposed port; parts that hold expressions are passed over."""
     taken: Taken = {}
+    if container.get("ports"):
+        _reachable(str(container.get("network_mode", "")), (*path, "ports"), report)
     for index, value in enumerate(container.get("ports", ())):
         if value is not None and not (isinstance(value, dict) and "target" not in value):
             _published(value, taken, (*path, "ports", index), report)
@@ -27,6 +29,15 @@ def check_ports(container: dict[str, Any], path: Path, report: Report) -> None:
             place = (*path, "expose", index)
             _try(ports.numbers, text, value, place, report)
             _try(ports.protocol, protocol, value, place, report)
+
+
+def _reachable(mode: str, path: Path, report: Report) -> None:
+    """Only a network of its own publishes ports of a container."""
+    if mode in ("host", "none"):
+        report.warn("GP108", f"'ports' have no effect beside 'network_mode: {mode}'", path)
+    elif mode.startswith("container:"):
+        message = "'ports' and 'network_mode: container:…' exclude each other"
+        report.error("GP108", message, path, "publish them in the container whose network it is")
 
 
 def _published(value: Any, taken: Taken, path: Path, report: Report) -> None:
