@@ -87,7 +87,8 @@ class Intake:
     async def waits(self, writer: Writer, slot: Slot) -> bool:
         """Whether a pipeline that was not admitted waits for its place in a group: then, until it is worth another try.
 
-        It needs no slot meanwhile; with its place it has one again, at once.
+        It needs no slot meanwhile; with its place it has one again, at once. One that another engine has
+        claimed by then is not for this one to admit: whether it is free is judged from the beginning.
         """
         if writer.state.phase != "pending" or writer.state.ticket is None:
             return False
@@ -97,7 +98,7 @@ class Intake:
         finally:
             slot.lend(waiting=False)
         await writer.catch_up()
-        return True
+        return writer.state.phase == "pending"
 
     async def take(self, writer: Writer, judged: int, causation: str | None = None, ticket: int | None = None) -> bool:
         """Claim the pipeline, which was free as of the event ``judged``. True: this process owns it now."""
