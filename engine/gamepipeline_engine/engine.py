@@ -27,8 +27,19 @@ from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.redaction.texts import masked
 from gamepipeline_engine.runner import Host, Writer
 from gamepipeline_engine.variables import NodeVariables, node_variables, secret_arguments
-from gamepipeline_events import Event, Execute, GamePipeline, Invalid, PipelineRejected, Problem, decode, encode
+from gamepipeline_events import (
+    Event,
+    Execute,
+    GamePipeline,
+    Invalid,
+    PipelineRejected,
+    Problem,
+    RejectedError,
+    decode,
+    encode,
+)
 from gamepipeline_events.ids import ID_PATTERN, is_id
+from gamepipeline_events.problems import parse_path
 from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.hash import spec_hash
@@ -253,7 +264,7 @@ class GamePipelineEngine:
         """Wait for the first event."""
         async for event in self.subscribe(pipeline_id):
             if isinstance(event.data, PipelineRejected):
-                raise Invalid([Problem(code=e.code, message=e.message, path=()) for e in event.data.errors])
+                raise Invalid([_problem(error) for error in event.data.errors])
             break
         return pipeline_id
 
@@ -349,6 +360,11 @@ async def _end(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=LET_GO_WITHIN / LET_GO_TRIES)
         if task.done():
             return
+
+
+def _problem(error: RejectedError) -> Problem:
+    """A reason for a rejection as it was before it was on record."""
+    return Problem(code=error.code, message=error.message, path=parse_path(error.path), hint=error.hint)
 
 
 def _checked(pipeline: GamePipeline | Mapping[str, Any] | str) -> tuple[dict[str, Any], ResolvedPipeline]:

@@ -5,6 +5,8 @@ Codes are part of the contract (``error[GP203]``); more may be added, none chang
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 CODES: dict[str, str] = {
@@ -58,3 +60,9 @@ def format_path(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
     return text
+
+
+def parse_path(text: str) -> Path:
+    """``steps[0].name`` → ``("steps", 0, "name")``; a key that has a dot in it becomes two."""
+    parts = re.findall(r"\[([0-9]+)\]|([^.\[]+|\[)", text)
+    return tuple(int(index) if index else key for index, key in parts)

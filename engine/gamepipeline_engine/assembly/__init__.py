@@ -10,6 +10,7 @@ from __future__ import annotations
 from gamepipeline_engine.assembly.builder import build
 from gamepipeline_engine.assembly.context import ContainerDefaults, ImageContext, StepContext
 from gamepipeline_engine.assembly.errors import TemplateError
+from gamepipeline_engine.assembly.foresight import foresee
 from gamepipeline_engine.assembly.rendering import render_artifacts, render_grace, render_image
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "StepContext",
     "TemplateError",
     "build",
+    "foresee",
     "render_artifacts",
     "render_grace",
     "render_image",

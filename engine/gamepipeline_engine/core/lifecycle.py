@@ -36,6 +36,7 @@ MAX_RESUMES = 5
 
 
 MAX_ERRORS = 200
+MAX_HINT = 1000
 """Problems that one event lists at most: an event must fit into a message."""
 
 
@@ -64,7 +65,12 @@ def on_refuse(state: PipelineState, observed: Refuse, now: datetime) -> EventDat
 
 def _rejected(problems: tuple[Problem, ...]) -> PipelineRejected:
     errors = [
-        RejectedError(code=one.code, message=one.message[:500], path=format_path(one.path)[:500])
+        RejectedError(
+            code=one.code,
+            message=one.message[:500],
+            path=format_path(one.path)[:500],
+            hint=one.hint if one.hint and len(one.hint) <= MAX_HINT else None,  # half of a TOML line is none
+        )
         for one in problems[:MAX_ERRORS]
     ]
     if len(problems) > MAX_ERRORS:

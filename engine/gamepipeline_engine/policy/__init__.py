@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 from gamepipeline_engine.policy.check import Trusted, lifted, trusted, violations
-from gamepipeline_engine.policy.host_paths import HostPathDenied, prepare_host_paths, resolve_host_path
+from gamepipeline_engine.policy.host_paths import (
+    HostPathDenied,
+    final_violations,
+    prepare_host_paths,
+    resolve_host_path,
+)
 from gamepipeline_engine.policy.model import HostPath, Limits, Policy, PortRanges
 from gamepipeline_engine.policy.violation import Violation
 
@@ -18,6 +23,7 @@ __all__ = [
     "PortRanges",
     "Trusted",
     "Violation",
+    "final_violations",
     "lifted",
     "prepare_host_paths",
     "resolve_host_path",

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from gamepipeline_engine.containers.port import ContainerConfig
-from gamepipeline_engine.policy.check import Trusted
-from gamepipeline_engine.policy.model import Policy
+from gamepipeline_engine.policy.check import Trusted, violations
+from gamepipeline_engine.policy.model import Limits, Policy
 from gamepipeline_engine.policy.rules_mounts import bind_violations, covering
-from gamepipeline_engine.policy.violation import quoted
+from gamepipeline_engine.policy.violation import Violation, quoted
 from gamepipeline_events.errors import GamePipelineError
 
 CREATED_MODE = 0o755
@@ -64,6 +64,13 @@ def _prepared(mount: dict[str, Any], policy: Policy, protected: tuple[str, ...])
     if not Path(real).exists():
         _create(source, real, policy, wanted=(mount.get("BindOptions") or {}).get("CreateMountpoint", True))
     return {**mount, "Source": real}
+
+
+def final_violations(
+    config: ContainerConfig, policy: Policy, limits: Limits, protected: Iterable[str] = ()
+) -> list[Violation]:
+    """As ``violations``, for what ``prepare_host_paths`` returned: real paths are measured by real paths."""
+    return violations(config, _real(policy), limits, map(resolve_host_path, protected))
 
 
 def _real(policy: Policy) -> Policy:

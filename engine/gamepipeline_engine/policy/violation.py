@@ -14,6 +14,32 @@ from gamepipeline_engine.containers.port import ContainerConfig
 from gamepipeline_engine.policy.model import Limits, Policy
 from gamepipeline_engine.policy.references import ImageReference, image_matches, normalise
 
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "policy.images": ("image",),
+    "policy.require_digest": ("image",),
+    "policy.privileged": ("privileged", "volumes"),
+    "policy.capabilities": ("cap_add",),
+    "policy.security_opt": ("security_opt",),
+    "policy.devices": ("devices", "gpus", "deploy"),
+    "policy.gpus": ("gpus", "deploy", "devices"),
+    "policy.sysctls": ("sysctls",),
+    "policy.ipc_modes": ("ipc",),
+    "policy.pid_modes": ("pid",),
+    "policy.runtimes": ("runtime",),
+    "policy.environment": ("environment",),
+    "policy.host_paths": ("volumes",),
+    "policy.volumes": ("volumes",),
+    "policy.network_modes": ("network_mode",),
+    "policy.ports": ("ports",),
+    "limits.memory": ("mem_limit", "deploy", "memswap_limit"),
+    "limits.cpus": ("cpus", "deploy"),
+    "limits.pids": ("pids_limit", "deploy"),
+    "limits.shm": ("shm_size",),
+    "limits.tmpfs": ("tmpfs", "volumes"),
+    "limits.ulimits": ("ulimits",),
+}
+"""Rule → the fields of ``container`` that ask for what it is about, the likeliest first."""
+
 
 class Violation(msgspec.Struct, frozen=True):
     """One thing the node does not allow. ``rule`` is the key of its configuration, such as ``policy.devices``.
@@ -25,8 +51,15 @@ class Violation(msgspec.Struct, frozen=True):
     message: str
     hint: str = ""
 
+    def place(self, container: Mapping[str, Any]) -> tuple[str, ...]:
+        """Where in ``container``, as written, it was asked for; empty for what nobody wrote."""
+        return next(((field,) for field in FIELDS.get(self.rule, ()) if field in container), ())
+
     def __str__(self) -> str:
         return f"{self.message} ({self.rule})"
+
+
+HIDDEN = "***"
 
 
 class Subject:
@@ -56,9 +89,9 @@ class Subject:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment, secrets with an empty value."""
+        """The environment, with ``***`` for the values of secrets: they count as set."""
         plain = dict(str(entry).partition("=")[::2] for entry in self.config.body.get("Env") or ())
-        return plain | dict.fromkeys(self.config.secrets, "")
+        return plain | dict.fromkeys(self.config.secrets, HIDDEN)
 
     def items(self, key: str) -> list[Any]:
         """A list of the HostConfig, empty when it is not there."""

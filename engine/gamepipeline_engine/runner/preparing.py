@@ -11,10 +11,11 @@ from gamepipeline_engine.containers.names import labels
 from gamepipeline_engine.containers.port import ContainerConfig, ContainerView, DaemonError, ImageInfo, PullProgress
 from gamepipeline_engine.core.inputs import AttemptFailed, ImageFetched
 from gamepipeline_engine.failpoints import failpoint
-from gamepipeline_engine.policy import HostPathDenied, prepare_host_paths, violations
+from gamepipeline_engine.policy import HostPathDenied, Violation, final_violations, prepare_host_paths, violations
 from gamepipeline_engine.policy.hints import together
 from gamepipeline_engine.runner.artifacts import bring_artifacts
 from gamepipeline_engine.runner.desk import Desk
+from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.refusing import Refused
 
 
@@ -23,15 +24,8 @@ async def create(desk: Desk) -> ContainerView:
     containers, host, spec = desk.host.containers, desk.host, desk.spec
     image = desk.step_state.image or ""
     config = build(spec, desk.context(image))
-    found = violations(config, host.policy, host.config.limits, host.protected)
-    if found:
-        message = "; ".join(f"{one.message} ({one.rule})" for one in found)
-        raise Refused("policy_denied", message, together(one.hint for one in found))
+    _refuse(violations(config, host.policy, host.config.limits, host.protected))  # nothing is fetched for it
     info = await _fetch_image(desk, image, config)
-    try:
-        config = await asyncio.to_thread(prepare_host_paths, config, host.policy, host.protected)
-    except HostPathDenied as exc:
-        raise Refused("mount_denied", str(exc), exc.hint) from exc
     pipeline = desk.state.id
     shared = labels(realm=host.realm, pipeline=pipeline, kind="pipeline", node=host.node)
     await desk.change(lambda: containers.prepare(pipeline, shared, workspace=True))
@@ -39,12 +33,28 @@ async def create(desk: Desk) -> ContainerView:
     if archive is not None:
         await desk.change(lambda: containers.fill_workspace(pipeline, archive))
     await bring_artifacts(desk)
+    config = await asyncio.to_thread(_final, config, host)
     failpoint("before_create")
     # The policy has judged the image as it was written; what runs is that very one.
     exact = structs.replace(config, body={**config.body, "Image": info.exact})
     view: ContainerView = await desk.change(lambda: containers.create(exact))
     failpoint("after_create")
     return view
+
+
+def _final(config: ContainerConfig, host: Host) -> ContainerConfig:
+    """What Docker gets, judged as it is: the real host paths, after all that takes time. Does I/O. Raises Refused."""
+    try:
+        config = prepare_host_paths(config, host.policy, host.protected)
+    except HostPathDenied as exc:
+        raise Refused("mount_denied", str(exc), exc.hint) from exc
+    _refuse(final_violations(config, host.policy, host.config.limits, host.protected))
+    return config
+
+
+def _refuse(found: list[Violation]) -> None:
+    if found:
+        raise Refused("policy_denied", "; ".join(map(str, found)), together(one.hint for one in found))
 
 
 async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> ImageInfo:

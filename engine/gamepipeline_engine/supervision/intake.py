@@ -9,10 +9,11 @@ import structlog
 
 from gamepipeline_engine.commands.queue_port import Delivery
 from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
-from gamepipeline_engine.core.specs import spec_of
+from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_engine.redaction import MIN_LENGTH, unmaskable
 from gamepipeline_engine.runner import Host, Writer
 from gamepipeline_engine.supervision.entrance import Entrance
+from gamepipeline_engine.supervision.forbidden import forbidden
 from gamepipeline_engine.supervision.slots import Slot
 from gamepipeline_engine.variables import secret_arguments
 from gamepipeline_events import BadInput, Execute, Problem, Subjects
@@ -134,7 +135,7 @@ class Intake:
         )
 
     def refusals(self, writer: Writer) -> tuple[Problem, ...]:
-        """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives."""
+        """Why this node cannot run the pipeline, all at once: values it lacks, more time than it gives, its policy."""
         spec = spec_of(writer.state)
         values = self._host.values(spec)
         if short := unmaskable(values.secrets):
@@ -153,7 +154,8 @@ class Intake:
                 elif name in values.refused:
                     text = f"node {self._host.node} does not give {name} to pipelines"
                     problems.append(Problem(code="GP401", message=text, path=path, hint="see variables.expose"))
-        return tuple(problems)
+        args = known_values(writer.state)["args"]
+        return (*problems, *forbidden(spec, writer.state.id, args, self._host))
 
     async def _duplicate(self, writer: Writer, command: Execute) -> None:
         """The id is taken. The same document again changes nothing; another one is refused, on record."""

@@ -13,12 +13,17 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every event's ``data``. The class name is the event's name on the wire."""
 
 
-class RejectedError(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason for a rejection; ``path`` as in ``steps[0].container.image``, empty for the whole."""
+class RejectedError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One reason for a rejection; ``path`` as in ``steps[0].container.image``, empty for the whole.
+
+    ``hint`` says how to mend it: for GP401 the TOML lines with which the node would allow it. It was
+    added later and is left out where there is none, so that old events keep their bytes.
+    """
 
     code: str
     message: str
     path: str
+    hint: str | None = None
 
 
 class RunningStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,6 +73,7 @@ class ResolvedStep(msgspec.Struct, frozen=True, kw_only=True):
     """One step. ``place`` counts from 1 in the order of the file; ``timeout`` None means no limit of its own.
 
     ``matrix``: the values ``${{ matrix.X }}`` has in it, when it is one of several made by a matrix.
+    ``index``: which of the steps that are written it is, from 0; those of one matrix share it.
     """
 
     id: str
@@ -88,6 +89,7 @@ class ResolvedStep(msgspec.Struct, frozen=True, kw_only=True):
     ready: Readiness | None  # None for a container step
     lifetime: Lifetime
     matrix: dict[str, str] = {}
+    index: int = 0
     concurrency: Concurrency | None = None
     artifacts_from: tuple[str, ...] = ()
 

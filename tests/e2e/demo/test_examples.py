@@ -112,17 +112,19 @@ def test_the_build_retries_one_step_and_reports_a_broken_one(home: Home) -> None
 
 
 def test_without_leave_of_the_node_the_game_is_refused(home: Home) -> None:
-    """The platform's data root is a host path: the default policy says no, and what would allow it."""
-    code, out, _ = home.run(
+    """The platform's data root is a host path: the default policy says no before anything runs, and how."""
+    code, out, err = home.run(
         "gamepipeline",
         "run",
         EXAMPLES / "start-platform.yaml",
         *("--env", f"PLATFORM_ROOT={home.folder}/games", "--env", "ASSET_URL=http://127.0.0.1:1"),
         *("--arg", "PORT=0", "-o", "json"),
     )
-    fetch = json.loads(out)["steps"][0]
-    assert (code, fetch["cause"]) == (1, "policy_denied")
-    assert "host_paths = [{" in fetch["hint"]
+    status = json.loads(out)
+    assert (code, status["status"]) == (2, "rejected")
+    assert {step["status"] for step in status["steps"]} == {"pending"}
+    assert "GP401 at steps[0].container.volumes: " in err
+    assert "host_paths = [{" in err
     assert not (home.folder / "games").exists()
 
 

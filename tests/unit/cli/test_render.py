@@ -19,7 +19,7 @@ from gamepipeline_engine.cli.render.status import status_text
 from gamepipeline_engine.cli.render.tables import list_text, services_text
 from gamepipeline_engine.cli.render.view import RunView
 from gamepipeline_engine.cli.render.words import duration, endpoint, size
-from gamepipeline_events import STATE_EVENTS, Endpoint, decode
+from gamepipeline_events import STATE_EVENTS, Endpoint, PipelineRejected, RejectedError, decode
 from gamepipeline_projections import replay, status_of
 from gamepipeline_projections.state import PipelineState
 from tests.support import histories
@@ -235,3 +235,25 @@ def test_sizes_are_short(amount: float, text: str) -> None:
 def test_an_ipv6_endpoint_can_be_typed() -> None:
     """Its address stands in brackets."""
     assert endpoint(Endpoint(container_port=80, host_ip="::", host_port=8080, protocol="tcp")) == "[::]:8080->80/tcp"
+
+
+def test_a_rejection_names_each_place_and_prints_one_text_that_mends_all() -> None:
+    """What goes into the node's configuration is united; other hints stand for themselves."""
+    errors = [
+        RejectedError(code="GP302", message="A has no value", path="envs[0]", hint="set it on the node"),
+        RejectedError(
+            code="GP401", message="step a: no", path="steps[0].container.ports", hint='[policy]\nports = "80"'
+        ),
+        RejectedError(code="GP401", message="step b: no", path="", hint="[policy]\ngpus = true"),
+    ]
+    text = outcome_text(view_of(history("p1", submitted(step("a")), PipelineRejected(errors=errors))))
+    assert (
+        "GP302 at envs[0]: A has no value\n"
+        "GP401 at steps[0].container.ports: step a: no\n"
+        "GP401: step b: no\n"
+        "hint: set it on the node\n"
+        "hint: the node would allow it with these lines of its configuration\n"
+        "  [policy]\n"
+        '  ports = "80"\n'
+        "  gpus = true\n"
+    ) in text

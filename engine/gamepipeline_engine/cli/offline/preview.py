@@ -7,13 +7,12 @@ are ``***`` and are never looked up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from graphlib import TopologicalSorter
 from typing import Any
 
 import msgspec
 
-from gamepipeline_engine.assembly import ContainerDefaults, StepContext, TemplateError, build, render_image
+from gamepipeline_engine.assembly import ContainerDefaults, StepContext, TemplateError, build, foresee, render_image
 from gamepipeline_engine.cli.offline.file import Job
 from gamepipeline_engine.config import Config
 from gamepipeline_engine.containers.port import ContainerConfig
@@ -84,7 +83,7 @@ def context_of(
         pipeline_id=pipeline.id or UNNAMED,
         pipeline_name=pipeline.name,
         args=job.values,
-        envs={name: envs.get(name, f"<envs.{name}>") for name in pipeline.envs if name not in hidden},
+        envs={name: envs.get(name, _unknown(name)) for name in pipeline.envs if name not in hidden},
         secrets=dict.fromkeys(sorted(hidden), HIDDEN),
         outputs=_outputs(pipeline),
         attempt=1,
@@ -96,12 +95,12 @@ def context_of(
 
 
 def configurations(job: Job, context: StepContext) -> Iterator[tuple[str, ContainerConfig]]:
-    """Step ids and final configurations, as far as they can be known before a run."""
+    """Step ids and configurations, as far as they are known before a run: nothing in them is a placeholder."""
+    envs = {name: value for name, value in context.envs.items() if value != _unknown(name)}
     for step in job.pipeline.steps:
-        with suppress(TemplateError):
-            own = msgspec.structs.replace(context, matrix=step.matrix)
-            image = render_image(step, own)
-            yield step.id, build(step, msgspec.structs.replace(own, image=image))
+        config = foresee(step, msgspec.structs.replace(context, envs=envs))
+        if config is not None:
+            yield step.id, config
 
 
 def levels_of(pipeline: ResolvedPipeline) -> list[list[str]]:
@@ -117,12 +116,19 @@ def levels_of(pipeline: ResolvedPipeline) -> list[list[str]]:
 def refusals(job: Job, envs: Mapping[str, str], secrets: frozenset[str], config: Config) -> Iterator[str]:
     """What the policy and the limits of ``config`` refuse, and the lines of it that would allow that."""
     from gamepipeline_engine.policy import violations
+    from gamepipeline_engine.policy.hints import together
 
     context = context_of(job, envs, secrets | set(job.pipeline.secrets), config.container_defaults())
+    hints = []
     for step, configuration in configurations(job, context):
         for one in violations(configuration, config.policy, config.limits):
             yield f"warning: this node's configuration refuses {step}: {one}"
-            yield from (f"    hint: {line}" for line in one.hint.splitlines())
+            hints.append(one.hint)
+    yield from (f"    hint: {line}" for line in together(hints).splitlines())
+
+
+def _unknown(name: str) -> str:
+    return f"<envs.{name}>"
 
 
 def _outputs(pipeline: ResolvedPipeline) -> dict[str, dict[str, str]]:

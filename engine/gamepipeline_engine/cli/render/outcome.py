@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gamepipeline_engine.cli.output import clean
 from gamepipeline_engine.cli.render.view import RunView
 from gamepipeline_engine.cli.render.words import endpoints, span
+from gamepipeline_engine.policy.hints import together
 from gamepipeline_events import StepFailed
 from gamepipeline_projections import PipelineStatus, status_of
 
@@ -15,6 +16,7 @@ def outcome_text(view: RunView) -> str:
     """All of it, ending with a line feed."""
     status = status_of(view.state)
     lines = [_headline(status)]
+    lines += _rejection(view)
     lines += _failure(view)
     lines += _services(status)
     lines += _left_behind(view)
@@ -35,6 +37,18 @@ def failed_step(view: RunView) -> StepFailed | None:
     ignored = {one.id for one in view.state.steps.values() if one.ignore_failure}
     blamed = [one for step, one in view.failures.items() if step not in ignored and view.state.phase == "timed_out"]
     return blamed[-1] if blamed else None
+
+
+def _rejection(view: RunView) -> Iterator[str]:
+    """Each reason with its place, then all that mends it; what goes into the configuration as one text."""
+    for one in view.rejected:
+        yield f"{one.code} at {one.path}: {one.message}" if one.path else f"{one.code}: {one.message}"
+    hints = list(dict.fromkeys(one.hint for one in view.rejected if one.hint))
+    toml = together(hint for hint in hints if hint.startswith("["))
+    yield from (f"hint: {hint}" for hint in hints if not hint.startswith("["))
+    if toml:
+        yield "hint: the node would allow it with these lines of its configuration"
+        yield from (f"  {line}" for line in toml.splitlines())
 
 
 def _failure(view: RunView) -> Iterator[str]:

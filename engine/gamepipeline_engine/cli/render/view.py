@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from gamepipeline_engine.cli.render.words import MARKS
-from gamepipeline_events import Event, StepFailed
+from gamepipeline_events import Event, PipelineRejected, RejectedError, StepFailed
 from gamepipeline_projections import PipelineState, evolve
 from gamepipeline_projections.state import StepState
 
@@ -33,6 +33,7 @@ class RunView:
     def __init__(self, pipeline_id: str) -> None:
         self.state = PipelineState(id=pipeline_id)
         self.failures: dict[str, StepFailed] = {}
+        self.rejected: list[RejectedError] = []
         self._last_line: dict[str, str] = {}
         self._pulls: dict[str, Pull] = {}
 
@@ -46,6 +47,8 @@ class RunView:
             self._last_line.pop(str(step), None)
         if isinstance(event.data, StepFailed):
             self.failures[event.data.step] = event.data
+        if isinstance(event.data, PipelineRejected):
+            self.rejected = event.data.errors
 
     def line(self, step: str, text: str) -> None:
         """A step wrote something."""

@@ -65,13 +65,13 @@ def _parameter(name: str, spec: dict[str, Any]) -> Parameter:
 def _steps(steps: list[dict[str, Any]], order: Order) -> Iterator[ResolvedStep]:
     """Every step that is run; a matrix makes several of one."""
     place = 0
-    for step, variants in zip(steps, order.variants, strict=True):
+    for index, (step, variants) in enumerate(zip(steps, order.variants, strict=True)):
         for variant in variants:
             place += 1
-            yield _step(step, variant, place, order)
+            yield _step(step, variant, index, place, order)
 
 
-def _step(step: dict[str, Any], variant: Variant, place: int, order: Order) -> ResolvedStep:
+def _step(step: dict[str, Any], variant: Variant, index: int, place: int, order: Order) -> ResolvedStep:
     service = step.get("type") == "service"
     return ResolvedStep(
         id=variant.id,
@@ -87,6 +87,7 @@ def _step(step: dict[str, Any], variant: Variant, place: int, order: Order) -> R
         ready=_ready(step.get("ready", {})) if service else None,
         lifetime=step.get("lifetime", "detached"),
         matrix=variant.values,
+        index=index,
         concurrency=_concurrency(step.get("concurrency")),
         artifacts_from=tuple(
             dict.fromkeys(one for word in step["container"].get("artifacts_from", ()) for one in order.steps_of(word))
