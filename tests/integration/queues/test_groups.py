@@ -41,8 +41,8 @@ def planned(name: str, document: dict[str, Any]) -> Planned:
 class Bench:
     """Two engines and somebody who submits and reads."""
 
-    def __init__(self, one: EngineProcess, two: EngineProcess, user: Client, realm: str) -> None:
-        self.one, self.two, self.user, self.realm = one, two, user, realm
+    def __init__(self, nats: NatsProcess, one: EngineProcess, two: EngineProcess, user: Client, realm: str) -> None:
+        self.nats, self.one, self.two, self.user, self.realm = nats, one, two, user, realm
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -86,7 +86,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
             engine.start()
             realm = (await engine.ready())["realm"]
         async with client(nats.url) as user, asyncio.timeout(150):
-            yield Bench(one, two, user, realm)
+            yield Bench(nats, one, two, user, realm)
     finally:
         for engine in (one, two):
             engine.end()
@@ -124,6 +124,27 @@ async def test_one_at_a_time_in_order_whoever_dies(tmp_path: Path) -> None:
         assert one.told("StepScheduled") == ids
         assert one.told("StepStarted") == ids
         assert max(most) == 1
+
+
+async def test_nats_goes_away_while_they_wait(tmp_path: Path) -> None:
+    """What has its place runs on; who waits is there again, in its order, when the server is."""
+    documents: dict[str, dict[str, Any]] = {
+        "n1": {"name": "n1", "steps": [does(5, concurrency=GROUP)]},
+        "n2": {"name": "n2", "concurrency": GROUP, "steps": [does(0)]},
+        "n3": {"name": "n3", "steps": [does(0, concurrency=GROUP)]},
+    }
+    async with bench(tmp_path) as one, asyncio.TaskGroup() as group:
+        for name, document in documents.items():
+            group.create_task(one.user.run(planned(name, document)))
+            await one.until("PipelineQueued" if "concurrency" in document else "StepQueued", f"{name}-{TOKEN}")
+        await one.until("StepStarted", f"n1-{TOKEN}")
+        one.nats.kill()
+        await asyncio.sleep(6)  # longer than ack_wait, and than the first one runs
+        one.nats.start()
+    ids = [f"{name}-{TOKEN}" for name in documents]
+    assert one.user.ended == dict.fromkeys(ids, "PipelineCompleted")
+    assert one.told("StepScheduled") == ids
+    assert one.told("StepStarted") == ids
 
 
 async def test_who_does_not_wait(tmp_path: Path) -> None:
