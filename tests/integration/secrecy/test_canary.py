@@ -131,7 +131,9 @@ def pipeline(registry: str) -> dict[str, Any]:
             does(
                 "made",
                 'echo "::add-mask::$(cat made)"',
-                "cat made made >&2",
+                "cat made",
+                "sleep 1",  # Docker keeps no order between the streams: the docs say so
+                "cat made >&2",
                 "base64 made",
                 'echo "tag=$(cat made)" >> $GAMEPIPELINE_OUTPUT',
                 "exit 3",
