@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from gamepipeline_engine.containers.names import PIPELINE
 from gamepipeline_events import (
+    ArtifactsStored,
     Event,
     LogClosed,
     LogGap,
@@ -93,6 +95,16 @@ class _History:
     def state_at(self, at: float) -> PipelineState:
         """What was known then."""
         return fold((event for event, stored in self.events if stored <= at), PipelineState(id=self.id))
+
+
+def _artifacts_are_there(world: World, history: _History) -> Findings:
+    """What is on record as kept is in the store, whole and as it was."""
+    for event, _ in history.events:
+        data = event.data
+        if isinstance(data, ArtifactsStored) and data.key is not None:
+            content, _ = world.artifacts.kept.get(data.key, (b"", None))
+            if hashlib.sha256(content).hexdigest() != data.sha256:
+                yield f"{data.key} is on record, and not what is in the store"
 
 
 # --- owners ----------------------------------------------------------------------------------------------
@@ -312,6 +324,7 @@ def _told(chunks: list[StepLog], stream: str) -> bytes:
 
 
 _RULES = (
+    _artifacts_are_there,
     _nothing_taken,
     _fenced_is_quiet,
     _not_lost_too_early,

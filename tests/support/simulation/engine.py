@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
+from gamepipeline_engine.artifacts.memory import MemoryArtifacts
 from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.commands.memory import MemoryCommandQueue
 from gamepipeline_engine.commands.queue_port import QueueUnavailable
@@ -21,6 +22,7 @@ from gamepipeline_engine.supervision import Evicted, Supervisor
 from gamepipeline_engine.variables import NodeVariables
 from gamepipeline_events import Event, Subjects
 from tests.support.engine_on_fakes import FakeProber
+from tests.support.simulation.artifacts import Artifacts
 from tests.support.simulation.chance import Chances
 from tests.support.simulation.docker import Containers, Daemon
 from tests.support.simulation.loop import Process, SeededLoop
@@ -59,6 +61,7 @@ class Surroundings(Protocol):
     weather: Weather
     events: Stream
     logs: Stream
+    artifacts: MemoryArtifacts
     commands: MemoryCommandQueue
     bucket: Bucket
     subjects: Subjects
@@ -236,6 +239,7 @@ class Engine:
             new_id=new_id,
             variables=NodeVariables([]),
             policy=config.policy,
+            artifacts=Artifacts(around.artifacts, around.chances.stream(f"artifacts/{place}")),
         )
 
     def _supervisor(self, place: str, host: Host, link: Link) -> Supervisor:

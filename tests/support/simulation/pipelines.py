@@ -53,6 +53,7 @@ def make(pipeline_id: str, chance: Chance) -> Made:
             scripts[step["id"], attempt] = _script(step, attempt, chance, service=service)
         scripts[step["id"]] = FakeScript(run_for=1.0)
         _pass_output_on(step, steps, chance)
+        _pass_artifacts_on(step, steps, chance)
         steps.append(step)
     document: dict[str, Any] = {"name": f"Simulated {pipeline_id}", "steps": steps}
     document["timeout"] = chance.choice(["20s", "60s", "5m", "24h", "24h"])
@@ -148,7 +149,7 @@ def _script(step: dict[str, Any], attempt: int, chance: Chance, *, service: bool
         exit_code=chance.choice([1, 75, 137]) if fails else 0,
         run_for=run_for,
         output=tuple(output),
-        files={} if service else {path: f"made=in-{attempt}\n".encode()},
+        files={} if service else {path: f"made=in-{attempt}\n".encode(), f"/workspace/{step['id']}.txt": b"kept\n"},
         oom=fails and chance.happens(0.1),
         start_error=chance.choice(["command_not_found", "container_start"]) if chance.happens(0.03) else None,
         ignores_term=chance.happens(0.15),
@@ -163,3 +164,16 @@ def _pass_output_on(step: dict[str, Any], earlier: list[dict[str, Any]], chance:
     sources = [one for one in step.get("needs", []) if by_id[one].get("type") != "service"]
     if sources and chance.happens(0.3):
         step["container"]["environment"] = {"MADE": f"${{{{ steps.{sources[0]}.outputs.made }}}}"}
+
+
+def _pass_artifacts_on(step: dict[str, Any], earlier: list[dict[str, Any]], chance: Chance) -> None:
+    """What a step keeps is brought to one that needs it."""
+    by_id = {one["id"]: one for one in earlier}
+    if step.get("type") == "service":
+        return
+    if chance.happens(0.4):
+        when = chance.choice(["on_success", "on_failure", "always"])
+        step["container"]["artifacts"] = {"paths": [f"{step['id']}.txt"], "when": when}
+    sources = [one for one in step.get("needs", []) if "artifacts" in by_id[one]["container"]]
+    if sources and chance.happens(0.7):
+        step["container"]["artifacts_from"] = sources

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gamepipeline_engine.artifacts.memory import MemoryArtifacts
 from gamepipeline_engine.commands.memory import MemoryCommandQueue, MemoryCommands
 from gamepipeline_engine.config import TimingConfig
 from gamepipeline_engine.config_values import Seconds
@@ -65,6 +66,7 @@ class World:
         self.subjects = Subjects()
         self.events = Stream(EVENTS, loop.time)
         self.logs = Stream(LOGS, loop.time)
+        self.artifacts = MemoryArtifacts()
         self.notes: list[Note] = []
         self.clock = LoopClock(loop)
         self.truth = Truth()
