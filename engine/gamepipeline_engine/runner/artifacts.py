@@ -30,6 +30,9 @@ MOUNT = "/workspace"
 EXPIRE = "30d"
 """How long artifacts are kept where nothing else is said."""
 
+GIVE_UP = 600.0
+"""Seconds for which a store that does not answer is asked again: a directory may be wrong for ever."""
+
 _IN_MEMORY = 2**20
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
 
@@ -101,7 +104,7 @@ async def _packed(desk: Desk, target: BinaryIO) -> Packed:
 
 async def _put(desk: Desk, key: str, target: BinaryIO, expires_at: datetime) -> None:
     store = desk.host.artifact_directory or desk.host.artifacts
-    tries = 0
+    tries, began = 0, desk.host.clock.now()
     while True:
         target.seek(0)
         try:
@@ -109,6 +112,8 @@ async def _put(desk: Desk, key: str, target: BinaryIO, expires_at: datetime) -> 
         except StoreUnavailable as exc:
             if tries == 0:
                 await desk.error("engine_error", f"the artifacts wait: {exc}", {"operation": "artifacts"})
+            if (desk.host.clock.now() - began).total_seconds() >= GIVE_UP:
+                raise NotKept(f"the store did not answer for {GIVE_UP:g} s: {exc}") from exc
             await desk.host.clock.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
         else:

@@ -158,6 +158,19 @@ def test_a_store_that_is_away_is_waited_for() -> None:
     assert [one for one in errors if "wait" in one] == ["the artifacts wait: no answer"]
 
 
+def test_a_store_that_stays_away_is_given_up_on() -> None:
+    """After ten minutes; a directory that is wrong would hold the step for ever."""
+
+    class Gone(MemoryArtifacts):
+        async def put(self, *_: object) -> None:
+            """See the port."""
+            raise StoreUnavailable("Permission denied")
+
+    status, (stored,), _, _ = run(step("s", "echo x > a", artifacts={"paths": ["a"]}), store=Gone())
+    assert status.status == "completed"
+    assert stored.problem == "the artifacts are not kept: the store did not answer for 600 s: Permission denied"
+
+
 def bring(source: str = "make") -> dict[str, Any]:
     """A step that shows the file."""
     return step("use", "cat a", artifacts_from=[source])
