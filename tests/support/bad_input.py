@@ -122,6 +122,7 @@ def rows(folder: str) -> list[Bad]:
         Bad("swap-small", "GP105", "at least", {"mem_limit": "64m", "memswap_limit": "32m"}),
         Bad("cpus-many", "GP105", "cpus", {"cpus": 1000}),
         Bad("cpus-of-another-node", "template_error", "this node has", {"cpus": 500}),
+        Bad("cpuset-of-another-node", "container_create", "CPUs", {"cpuset": "900"}),
         Bad("cpus-none", "GP105", "cpus", {"cpus": 0}),
         Bad("cpus-value", "template_error", "CPUs", {"cpus": "${{ args.LOTS }}"}),
         Bad("shm-negative", "GP105", "negative", {"shm_size": -1}),

@@ -213,7 +213,8 @@ def on_attempt_failed(state: PipelineState, observed: AttemptFailed, now: dateti
         hint=observed.hint or HINTS.get(observed.cause) or hint_for([observed.message]),
     )
     failed = _failed(state, step, diagnosis, observed, now)
-    if observed.cause in DOCKER_FAULTS and not failed.will_retry and ("docker_error", step.id) not in state.alerts:
+    is_fault = observed.cause in DOCKER_FAULTS and not observed.permanent
+    if is_fault and not failed.will_retry and ("docker_error", step.id) not in state.alerts:
         return AlertRaised(
             severity="critical",
             alert="docker_error",
@@ -253,7 +254,8 @@ def _failed(
     exit_code = None if isinstance(observed, AttemptStopped) else observed.exit_code
     spec = _spec(state, step)
     delay = retry_delay(state.id, spec, step, diagnosis.cause, exit_code)
-    if spec.when == "on_success" and (is_ending(spec_of(state), state)):
+    hopeless = isinstance(observed, AttemptFailed) and observed.permanent and diagnosis.cause not in spec.retry.on
+    if hopeless or (spec.when == "on_success" and is_ending(spec_of(state), state)):
         delay = None
     lines = [] if isinstance(observed, AttemptStopped) else list(observed.log_tail)
     return StepFailed(

@@ -173,7 +173,10 @@ class ContainerExited(Input, frozen=True, kw_only=True):
 
 
 class AttemptFailed(Input, frozen=True, kw_only=True):
-    """The attempt could not be carried out: no image, no container, no start, or it vanished."""
+    """The attempt could not be carried out: no image, no container, no start, or it vanished.
+
+    ``permanent``: it is certain that trying again would be refused in the same way.
+    """
 
     step: str
     attempt: int
@@ -182,6 +185,7 @@ class AttemptFailed(Input, frozen=True, kw_only=True):
     hint: str | None = None
     exit_code: int | None = None
     log_tail: tuple[str, ...] = ()
+    permanent: bool = False
 
 
 class AttemptStopped(Input, frozen=True, kw_only=True):

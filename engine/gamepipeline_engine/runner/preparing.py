@@ -106,5 +106,7 @@ async def report_refusal(desk: Desk, refusal: Exception) -> None:
             message=message,
             hint=getattr(refusal, "hint", "") or None,
             exit_code=exit_codes.get(cause),
+            # Docker read the request and found it wrong: it will be the same one again.
+            permanent=isinstance(refusal, DaemonError) and (refusal.operation, refusal.status) == ("create", 400),
         )
     )

@@ -18,7 +18,7 @@ from tests.support.engine_on_fakes import EngineOnFakes
 from tests.support.nats import NatsServer
 from tests.support.simulated import simulate
 
-ONLY_DOCKER = frozenset({"device-missing", "cpus-of-another-node"})
+ONLY_DOCKER = frozenset({"device-missing", "cpus-of-another-node", "cpuset-of-another-node"})
 """Rows that only a real daemon refuses: a fake one has every device, and as many CPUs as are asked for."""
 
 

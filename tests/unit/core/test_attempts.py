@@ -281,6 +281,13 @@ def test_an_error_is_retried_without_being_asked() -> None:
     assert not failure(Story().started().scheduled("a").ask(could_not("image_not_found"))).will_retry
 
 
+def test_what_is_certain_to_be_refused_again_is_not_retried() -> None:
+    """Neither a retry, nor an alert about the node's Docker: the request was wrong."""
+    refused = failure(Story().started().scheduled("a").ask(could_not("container_create", permanent=True)))
+    assert (refused.cause, refused.kind, refused.will_retry) == ("container_create", "error", False)
+    assert failure(Story().started().scheduled("a").ask(could_not("container_create"))).will_retry
+
+
 def test_a_lost_container_raises_an_alert_first() -> None:
     """step_lost, once a step; then the failed attempt, which is tried again."""
     story = Story().started().running("a")

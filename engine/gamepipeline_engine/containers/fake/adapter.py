@@ -98,7 +98,7 @@ class FakeContainers:
             raise DaemonError("create", config.name, 404, message, "image_not_found")
         script = self.daemon.script_for(config.body)
         if script is not None and script.create_error:
-            raise DaemonError("create", config.name, 400, "refused", script.create_error)
+            raise DaemonError("create", config.name, 500, "refused", script.create_error)
         entries = (str(entry).partition("=") for entry in config.body.get("Env") or ())
         env = {key: value for key, _, value in entries} | dict(config.secrets)
         machine = self.daemon.add(config.name, config.body, env)
