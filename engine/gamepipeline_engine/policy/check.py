@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     rules_limits.cpus,
     rules_limits.pids,
     rules_limits.shared_memory,
+    rules_limits.files_in_memory,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gamepipeline_engine.policy.violation import Subject, Violation
+from gamepipeline_events.values import size
 
 
 def memory(subject: Subject) -> Iterator[Violation]:
@@ -35,11 +36,40 @@ def pids(subject: Subject) -> Iterator[Violation]:
 
 
 def shared_memory(subject: Subject) -> Iterator[Violation]:
-    """``/dev/shm`` is bounded where the node says so."""
-    most = subject.limits.shm.max
+    """``/dev/shm`` is bounded where the node says so, and never larger than a container's memory may be."""
+    most = subject.limits.shm.max or subject.limits.memory.max
     wanted = subject.host.get("ShmSize") or 0
     if most is not None and wanted > most:
         yield _too_much("shm", "shared memory", f"{wanted} bytes", str(most), wanted)
+
+
+def files_in_memory(subject: Subject) -> Iterator[Violation]:
+    """No tmpfs is larger than a container's memory may be. One without a size is bounded by that memory itself."""
+    most = subject.limits.memory.max
+    for target, wanted in _tmpfs(subject):
+        if most is not None and wanted > most:
+            what = f"the files in memory at {target}"
+            yield _too_much("memory", what, f"{wanted} bytes", str(most), wanted)
+
+
+def _bytes(text: str) -> int:
+    """0 for a share of the host's memory, and for what the kernel will refuse to read."""
+    try:
+        return size(text)
+    except ValueError:
+        return 0
+
+
+def _tmpfs(subject: Subject) -> Iterator[tuple[str, int]]:
+    """Target and size in bytes of each tmpfs; 0 where it has none that can be told."""
+    for target, options in (subject.host.get("Tmpfs") or {}).items():
+        for option in str(options).split(","):
+            key, _, text = option.partition("=")
+            if key == "size":
+                yield target, _bytes(text)
+    for mount in subject.items("Mounts"):
+        if mount.get("Type") == "tmpfs":
+            yield str(mount.get("Target")), (mount.get("TmpfsOptions") or {}).get("SizeBytes") or 0
 
 
 def _too_much(key: str, what: str, wanted: str, most: str, amount: float) -> Violation:

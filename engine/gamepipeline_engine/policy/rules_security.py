@@ -21,6 +21,9 @@ OWN_IPC = frozenset({"", "private", "shareable", "none"})
 OWN_PID = frozenset({"", "private"})
 OWN_RUNTIME = frozenset({"", "runc"})
 
+ASKS = frozenset({"NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"})
+"""Which GPUs (judged by its value) and which parts of their driver: what ordinary images say of themselves."""
+
 HOST_KEYS = frozenset(
     """
     CapAdd CapDrop CpusetCpus DeviceRequests Devices Dns ExtraHosts GroupAdd Init IpcMode LogConfig Memory MemorySwap
@@ -127,8 +130,9 @@ def environment(subject: Subject) -> Iterator[Violation]:
     near_gpu = bool(subject.items("DeviceRequests")) or str(subject.host.get("Runtime") or "") not in OWN_RUNTIME
     for name, value in subject.variables.items():
         loads = near_gpu and name.startswith("LD_")
+        steers = near_gpu and name.startswith("NVIDIA_") and name not in ASKS
         sees = name == "NVIDIA_VISIBLE_DEVICES" and value not in {"", "void", "none"} and not subject.policy.gpus
-        if (loads or sees) and not fits(name, allowed) and not subject.is_privileged_image:
+        if (loads or sees or steers) and not fits(name, allowed) and not subject.is_privileged_image:
             message = f"the variable {name} is not allowed: the GPU runtime of the host acts on it"
             yield Violation("policy.environment", message, subject.add("environment", name))
 

@@ -31,12 +31,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "policy.volumes": ("volumes",),
     "policy.network_modes": ("network_mode",),
     "policy.ports": ("ports",),
-    "limits.memory": ("mem_limit", "deploy", "memswap_limit"),
+    "limits.memory": ("mem_limit", "deploy", "memswap_limit", "tmpfs", "volumes"),
     "limits.cpus": ("cpus", "deploy"),
     "limits.pids": ("pids_limit", "deploy"),
     "limits.shm": ("shm_size",),
-    "limits.tmpfs": ("tmpfs", "volumes"),
-    "limits.ulimits": ("ulimits",),
 }
 """Rule → the fields of ``container`` that ask for what it is about, the likeliest first."""
 

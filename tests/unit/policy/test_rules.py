@@ -172,6 +172,32 @@ def test_trust_lifts_the_policy_and_tells_what_for() -> None:
         msgspec.convert({"trust": True}, Policy)
 
 
+def test_shared_memory_is_memory() -> None:
+    """Without a maximum of its own it has that of a container's memory; without both none."""
+    wanted = config({"Memory": 2**20, "MemorySwap": 2**20, "ShmSize": 2**31})
+    limits = parse_config('[limits]\nmemory = {max = "1g"}').limits
+    (found,) = violations(wanted, Policy(), limits)
+    assert found.rule == "limits.shm"
+    assert violations(wanted, Policy(), Limits()) == []
+
+
+@pytest.mark.parametrize("name", ["NVIDIA_DISABLE_REQUIRE", "NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_IMEX_CHANNELS"])
+def test_the_gpu_runtime_is_not_steered_by_a_step(name: str) -> None:
+    """Next to a GPU its variables are named by the node; elsewhere nobody reads them."""
+    wanted = config(GPU, env={name: "1"})
+    (found,) = violations(wanted, Policy(gpus=True), Limits())
+    assert found.rule == "policy.environment"
+    allowing = msgspec.structs.replace(parse_config(found.hint).policy, gpus=True)
+    assert violations(wanted, allowing, Limits()) == []
+    assert violations(config(env={name: "1"}), Policy(), Limits()) == []
+
+
+def test_what_ordinary_gpu_images_say_of_themselves_is_free() -> None:
+    """Which parts of the driver they use is no privilege."""
+    wanted = config(GPU, env={"NVIDIA_DRIVER_CAPABILITIES": "all", "NVIDIA_VISIBLE_DEVICES": "all"})
+    assert violations(wanted, Policy(gpus=True), Limits()) == []
+
+
 def test_a_secret_variable_counts_too() -> None:
     """A variable is not less of a risk for being a secret."""
     wanted = config(GPU, secrets={"LD_PRELOAD": "x"})
@@ -203,6 +229,11 @@ def test_host_paths(source: str, read_only: bool, allowed: bool) -> None:
         assert violations(config(bind(source)), parse_config(found[0].hint).policy, Limits()) == []
 
 
+def tmpfs(size: int) -> dict[str, Any]:
+    """A tmpfs in its long form."""
+    return {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": size}}
+
+
 LIMITS = '[limits]\nmemory = {max = "1g"}\ncpus = {max = 2}\npids = {max = 100}\nshm = {max = "64m"}'
 
 
@@ -217,6 +248,10 @@ LIMITS = '[limits]\nmemory = {max = "1g"}\ncpus = {max = 2}\npids = {max = 100}\
         ({"Memory": 2**30, "PidsLimit": -1}, ["limits.pids"]),
         ({"Memory": 2**30, "PidsLimit": 1, "NanoCpus": 3 * 10**9}, ["limits.cpus"]),
         ({"Memory": 2**30, "PidsLimit": 1, "ShmSize": 2**30}, ["limits.shm"]),
+        ({"Memory": 2**30, "PidsLimit": 1, "Tmpfs": {"/a": "rw,size=1g", "/b": "size=50%", "/c": "", "/d": "ro"}}, []),
+        ({"Memory": 2**30, "PidsLimit": 1, "Tmpfs": {"/a": "size=2g,mode=1777"}}, ["limits.memory"]),
+        ({"Memory": 2**30, "PidsLimit": 1, "Mounts": [tmpfs(2**30)]}, []),
+        ({"Memory": 2**30, "PidsLimit": 1, "Mounts": [tmpfs(2**31)]}, ["limits.memory"]),
     ],
 )
 def test_limits(host: dict[str, Any], rules: list[str]) -> None:
