@@ -15,8 +15,9 @@ from gamepipeline_engine.journal.port import Journal, JournalError, JournalRewou
 from gamepipeline_engine.queues.places import Places
 from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.writer import Fenced
-from gamepipeline_events import BadInput, Subjects, decode
+from gamepipeline_events import BadInput, Event, Subjects, decode
 from gamepipeline_events.catalog import TERMINAL_EVENTS
+from gamepipeline_events.subjects import EventSubject
 from gamepipeline_projections.tickets import RELEVANT, TICKETS, Place, TicketTable
 
 log = structlog.get_logger(__name__)
@@ -49,11 +50,12 @@ async def keep_places(host: Host, subjects: Subjects, carry_out: CarryOut) -> No
 
 async def _follow(records: AsyncGenerator[Recorded, None], places: Places, subjects: Subjects, room: _Room) -> None:
     async for record in records:
-        if _event_type(record, subjects) in RELEVANT:
-            _take(record, places)
+        if _subject(record, subjects).event_type in RELEVANT:
+            event = _event(record, subjects)
+            if event is not None:
+                places.take(event)
             await room.make()
-        else:
-            places.passed(record.sequence)
+        places.passed(record.sequence)
         if not places.wanted.is_set():
             return
 
@@ -69,8 +71,9 @@ async def _begin(places: Places, journal: Journal, subjects: Subjects) -> None:
             records += [record async for record in history if record.sequence <= upto]
     table = TicketTable()
     for record in sorted(records, key=lambda one: one.sequence):
-        with contextlib.suppress(BadInput):
-            table.take(decode(record.payload, sequence=record.sequence))
+        event = _event(record, subjects)
+        if event is not None:
+            table.take(event)
     table.position = upto
     places.renew(table)
 
@@ -80,28 +83,32 @@ async def _with_tickets(journal: Journal, subjects: Subjects) -> list[str]:
     found: dict[str, None] = {}
     for event_type in TICKETS:
         async with contextlib.aclosing(journal.read_all(0, event_type)) as records:
-            found |= {subjects.parse_event(one.subject).pipeline_id: None async for one in records}
+            found |= {_subject(one, subjects).pipeline_id: None async for one in records}
+    found.pop("", None)
     for event_type in TERMINAL_EVENTS if found else ():
         async with contextlib.aclosing(journal.read_all(0, event_type)) as records:
             async for one in records:
                 if b'"services":[' not in one.payload or b'"services":[]' in one.payload:
-                    found.pop(subjects.parse_event(one.subject).pipeline_id, None)
+                    found.pop(_subject(one, subjects).pipeline_id, None)
     return list(found)
 
 
-def _event_type(record: Recorded, subjects: Subjects) -> str:
+def _subject(record: Recorded, subjects: Subjects) -> EventSubject:
+    """What its subject says; nothing where somebody published under one that means nothing."""
     try:
-        return subjects.parse_event(record.subject).event_type
+        return subjects.parse_event(record.subject)
     except BadInput:
-        return ""
+        return EventSubject("", "")
 
 
-def _take(record: Recorded, places: Places) -> None:
+def _event(record: Recorded, subjects: Subjects) -> Event | None:
+    """The event, if it is one, of the pipeline that its subject names."""
     try:
-        places.take(decode(record.payload, sequence=record.sequence))
+        event = decode(record.payload, sequence=record.sequence)
     except BadInput as exc:
         log.warning("event cannot be read", sequence=record.sequence, why=str(exc))
-        places.passed(record.sequence)
+        return None
+    return event if event.pipeline_id == _subject(record, subjects).pipeline_id else None
 
 
 class _Room:

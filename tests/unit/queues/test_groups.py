@@ -276,3 +276,34 @@ def test_who_waits_for_quiet_waits_for_the_last_in_the_queue() -> None:
             assert engine.supervisor.quiet
 
     simulate(main())
+
+
+def test_what_cannot_be_read_holds_nobody_up() -> None:
+    """Bytes that are no event, a subject that names no pipeline, an event under another's subject: before and while."""
+
+    def litter(world: FakeWorld) -> None:
+        stray = Story(whole(), pipeline_id="stray").pipeline_queued("licence").payloads[-1]
+        world.events.store("gamepipeline.events.no$id.PipelineQueued", stray)
+        world.events.store("gamepipeline.events.other.PipelineQueued", stray)
+        world.events.store("gamepipeline.events.garbage.StepQueued", b"\xff{")
+        world.events.store("gamepipeline.events.garbage.PipelineCompleted", b"")
+
+    async def main() -> None:
+        engine = EngineOnFakes()
+        litter(engine.world)
+        async with engine.serving():
+            await engine.submit(one_at_a_time(5), "first")
+            await engine.until("first", "StepStarted")
+            await engine.submit(whole(1), "second")
+            await engine.until("second", "PipelineQueued")
+            litter(engine.world)
+            assert (await engine.wait("second")).status == "completed"
+        assert order_of_readable(engine.world) == ["first", "second"]
+
+    simulate(main())
+
+
+def order_of_readable(world: FakeWorld) -> list[str]:
+    """The pipelines that completed, among what is no litter."""
+    wanted = [one for one in world.events.records if one.subject.endswith(".PipelineCompleted") and one.payload]
+    return [decode(one.payload).pipeline_id for one in wanted]
