@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import shutil
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from gamepipeline_engine.containers.docker import DockerContainers
+from gamepipeline_engine.containers.docker.secret_files import memory_folder
 from gamepipeline_engine.containers.fake import FakeContainers, FakeDaemon, FakeImage, FakeScript
 from gamepipeline_engine.containers.names import REALM, container_name, labels
 from gamepipeline_engine.containers.port import ContainerConfig, Containers, ContainerView, LogFrame
@@ -290,6 +292,9 @@ async def remove_realm(realm: str) -> None:
         found = (await docker(*listing, "--filter", label)).split()
         if found:
             await docker(*removal, *found)
+    folder = memory_folder()
+    if folder is not None:
+        await asyncio.to_thread(shutil.rmtree, folder / realm, ignore_errors=True)
 
 
 async def inspect_raw(name: str) -> dict[str, Any]:
