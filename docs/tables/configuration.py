@@ -61,7 +61,7 @@ MEANING = {
     "limits.cpus.max": "the most a container may ask for",
     "limits.pids.default": "processes and threads of a container that says nothing",
     "limits.pids.max": "the most a container may ask for",
-    "limits.shm.max": "the most for `/dev/shm`",
+    "limits.shm.max": "the most for `/dev/shm`; default: `memory.max`",
     "limits.artifacts.max": "bytes of all artifacts of one step",
     "limits.artifacts.files": "artifacts of one step",
     "limits.log_bytes": "output of an attempt that is kept; the rest is dropped, and that is recorded",

@@ -101,7 +101,7 @@ class TimeoutLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of one container. ``default`` where the file says nothing (then ``max``); absent: no limit."""
+    """Of one container, and of each tmpfs in it. ``default`` where the file is silent (then ``max``); absent: no limit."""
 
     default: Bytes | None = None
     max: Bytes | None = None
@@ -132,7 +132,7 @@ class PidLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class ShmLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of ``/dev/shm`` of one container; absent: no limit."""
+    """Of ``/dev/shm`` of one container; absent: that of memory."""
 
     max: Bytes | None = None
 
