@@ -101,7 +101,7 @@ class TimeoutLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of one container, and of each tmpfs in it. ``default`` where the file is silent (then ``max``); absent: no limit."""
+    """Of one container and each tmpfs in it. ``default`` where the file is silent (then ``max``); absent: no limit."""
 
     default: Bytes | None = None
     max: Bytes | None = None
