@@ -163,7 +163,7 @@ steps:
     container: {{image: IMAGE, volumes: ['{cli.folder}/data:/d:ro'], commands: ['cat /d/f']}}
 """
     refused = cli("run", cli.file(text))
-    assert refused.code == 1
+    assert refused.code == 2
     assert "host_paths = [" in refused.err
     allowed = cli("run", cli.file(text), "--trust")
     assert allowed.code == 0

@@ -73,10 +73,12 @@ async def test_what_a_step_and_a_service_used(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     name = f"usage-{secrets.token_hex(4)}"
     busy = ["i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done", "sleep 5"]
-    web = {"image": "busybox:stable", "command": ["sh", "-c", "head -c 8m /dev/zero > /dev/shm/x; sleep 1000"]}
+    # Between what it uses and its being ready lies a sample, however slow the machine is.
+    fills = "head -c 8m /dev/zero > /dev/shm/x; sleep 9; touch /tmp/ready; sleep 1000"
+    web = {"image": "busybox:stable", "command": ["sh", "-c", fills]}
     document = pipeline(
         {"id": "busy", "name": "busy", "container": {"image": "busybox:stable", "commands": busy}},
-        service("web", ready={"running": "1s", "interval": "200ms"}, container=web, lifetime="pipeline"),
+        service("web", ready={"exec": ["test", "-f", "/tmp/ready"]}, container=web, lifetime="pipeline"),
     )
     async with engine_on_docker(own_nats_server.url) as engine, asyncio.timeout(150):
         await engine.submit(document, name, {})
