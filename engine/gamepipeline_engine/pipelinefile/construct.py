@@ -1,7 +1,8 @@
 """From nodes to a plain document, by the core schema of YAML 1.2.
 
 ``yes``, ``on``, ``1:30`` and dates are texts; ``012`` is twelve, ``0o14`` too. Environment values,
-labels and defaults of arguments keep the text they are written with: ``1.10`` stays ``1.10``.
+labels, defaults of arguments and values of a matrix keep the text they are written with: ``1.10``
+stays ``1.10``.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def keeps_text(path: Path) -> bool:
         case ("steps", int(), "container", "environment" | "labels", _):
             return True
         case ("args", _, "default") | ("args", _, "enum", _):
+            return True
+        case ("steps", int(), "matrix", _, int()) | ("steps", int(), "matrix", "include" | "exclude", int(), _):
             return True
         case _:
             return False

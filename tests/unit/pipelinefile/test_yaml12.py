@@ -8,6 +8,7 @@ import pytest
 
 from gamepipeline_engine.pipelinefile import Loaded, load_text
 from gamepipeline_engine.pipelinefile.construct import scalar_value
+from gamepipeline_events.spec.matrix import expand
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,30 @@ def test_environment_keeps_its_text() -> None:
     }
     assert container["labels"] == {"v": "1.0"}
     assert document["args"] == {"V": {"default": "1.10", "enum": ["1.10", "2"]}}
+
+
+def test_a_matrix_keeps_its_text() -> None:
+    """Its values are text in expressions, in ids and where ``exclude`` is compared: 1.10 is not 1.1."""
+    document = ordinary(
+        """\
+name: x
+steps:
+  - name: a
+    matrix:
+      version: [1.1, 1.10, 010, true]
+      exclude: [{version: 1.1}]
+      include: [{version: 1.10, level: 2.50}]
+    container: {image: "busybox:${{ matrix.version }}"}
+"""
+    ).document
+    assert document is not None
+    assert document["steps"][0]["matrix"] == {
+        "version": ["1.1", "1.10", "010", "true"],
+        "exclude": [{"version": "1.1"}],
+        "include": [{"version": "1.10", "level": "2.50"}],
+    }
+    (group,) = expand(document["steps"])
+    assert [one.values["version"] for one in group] == ["1.10", "010", "true"]
 
 
 def test_environment_keeps_its_text_in_json_and_in_lists() -> None:
