@@ -129,6 +129,16 @@ class AlertsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     give_up_after: Seconds = Seconds(86_400)
 
 
+class GpusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The GPUs that steps may have, each for one container at a time; no ``ids``: what Docker says it has."""
+
+    ids: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if any(not one.strip() for one in self.ids or ()) or len(set(self.ids or ())) < len(self.ids or ()):
+            raise ValueError("ids holds an empty id, or one twice: each GPU once, as nvidia-smi -L names it")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file, and what it is without one."""
 
@@ -139,6 +149,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     policy: Policy = Policy()
     limits: Limits = Limits()
     alerts: AlertsConfig = AlertsConfig()
+    gpus: GpusConfig = GpusConfig()
     registries: dict[str, RegistryLogin] = {}
 
     def __post_init__(self) -> None:

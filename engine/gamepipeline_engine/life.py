@@ -171,6 +171,7 @@ def _host(choices: Choices, opened: Connections, instance: str, former: frozense
         policy=choices.policy,
         former=former,
         cpus=float(opened.daemon.cpus),
+        gpus=opened.daemon.gpus if choices.config.gpus.ids is None else choices.config.gpus.ids,
         protected=tuple(
             map(
                 str,

@@ -351,6 +351,7 @@ def _scheduled(step: StepState, event: Event, data: StepScheduled) -> StepState:
         container_name=data.container_name,
         image=data.image,
         docker=data.docker,
+        gpus=None if data.gpus is None else tuple(data.gpus),
         container_id=None,
         image_digest=None,
         pinned=step.pinned if data.image == step.image else None,

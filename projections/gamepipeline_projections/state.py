@@ -89,6 +89,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     pinned: str | None = None
     """The first digest that ``image`` had: every attempt runs that one, whatever the tag names by then."""
     docker: str | None = None
+    gpus: tuple[str, ...] | None = None
+    """Ids of the GPUs that its attempt has; None: none, or the node does not know its GPUs."""
     exit_code: int | None = None
     cause: str | None = None
     error: str | None = None

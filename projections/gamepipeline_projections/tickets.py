@@ -21,6 +21,9 @@ What follows from that, and is what the engine relies on:
 * **Behind is safe.** Who has read only a part of the stream counts tickets that have died since,
   and is too cautious. It must have read *at least up to the ticket itself*: only then it knows all
   that came before. ``standing`` says nothing before that.
+* **A GPU has one holder.** A ticket for GPUs has its place only when each one before it in that queue
+  has been given its own, by ``StepScheduled``. So they choose one after the other, each knows what all
+  before it chose (``Standing.taken``), and nobody behind it has chosen anything.
 * **Once dead, dead.** Nothing revives a ticket; another attempt takes a new one, at the end.
 
 A ticket belongs to the pipeline, not to the engine that wrote it: an engine that crashes, is fenced
@@ -46,10 +49,14 @@ from gamepipeline_events import (
     StepFailed,
     StepQueued,
     StepReset,
+    StepScheduled,
     StepSkipped,
     Want,
 )
 from gamepipeline_events.catalog import TERMINAL_EVENTS
+
+GPU = "gpu"
+"""The ``kind`` of what is wanted by those who wait for GPUs."""
 
 TICKETS = ("PipelineQueued", "StepQueued")
 """Events that are tickets."""
@@ -63,6 +70,7 @@ RELEVANT: frozenset[str] = TERMINAL_EVENTS | {
     "StepCompleted",
     "StepFailed",
     "StepReset",
+    "StepScheduled",
     "StepSkipped",
 }
 """Events that a ``TicketTable`` has to take; any other one may be left out."""
@@ -80,10 +88,17 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a living ticket stands. ``in_the_way``: living tickets that must die before it has its place, in order."""
+    """Where a living ticket stands.
+
+    ``in_the_way``: living tickets that must die before it has its place in its groups, in order.
+    ``only_gpus``: it would have its place if it were not for GPUs. ``taken``: the GPUs that tickets
+    before it have.
+    """
 
     granted: bool
     in_the_way: tuple[Place, ...] = ()
+    only_gpus: bool = False
+    taken: frozenset[str] = frozenset()
 
 
 class TicketTable:
@@ -95,6 +110,7 @@ class TicketTable:
         self._by_holder: dict[str, dict[str | None, Place]] = {}
         self._serving: set[tuple[str, str]] = set()
         self._queues: dict[tuple[str, str], dict[int, Place]] = {}
+        self._gpus: dict[int, tuple[str, ...]] = {}
 
     def __iter__(self) -> Iterator[Place]:
         """All living tickets, in order."""
@@ -122,7 +138,22 @@ class TicketTable:
         own = self._by_sequence.get(sequence)
         return None if own is None else all(self._fits(own, want) for want in own.wants)
 
+    def gpus(self, sequence: int) -> tuple[str, ...]:
+        """The GPUs that the ticket with that sequence was given."""
+        return self._gpus.get(sequence, ())
+
+    def taken(self, sequence: int) -> frozenset[str]:
+        """The GPUs that living tickets before that one were given, of the Docker engine whose GPUs it wants."""
+        own = self._by_sequence.get(sequence)
+        before = [one for want in own.wants if want.kind == GPU for one in self._before(own, want)] if own else []
+        return frozenset(gpu for one in before for gpu in self.gpus(one.sequence))
+
+    def _before(self, own: Place, want: Want) -> list[Place]:
+        return [one for one in self._queues[want.kind, want.name].values() if one.sequence < own.sequence]
+
     def _fits(self, own: Place, want: Want) -> bool:
+        if want.kind == GPU and any(one.sequence not in self._gpus for one in self._before(own, want)):
+            return False
         taken = 0
         for place in self._queues[want.kind, want.name].values():  # in order: a newcomer is put at the end
             if place.sequence >= own.sequence or taken + want.count > want.limit:
@@ -136,8 +167,8 @@ class TicketTable:
         if own is None:
             return None
         in_the_way: dict[int, Place] = {}
-        for want in own.wants:
-            before = [one for one in self._queues[want.kind, want.name].values() if one.sequence < sequence]
+        for want in [want for want in own.wants if want.kind != GPU]:
+            before = self._before(own, want)
             taken = sum(_count(one, want) for one in before)
             for one in before:
                 if taken + want.count <= want.limit:
@@ -145,11 +176,18 @@ class TicketTable:
                 in_the_way[one.sequence] = one
                 taken -= _count(one, want)
         places = tuple(in_the_way[place] for place in sorted(in_the_way))
-        return Standing(granted=not places, in_the_way=places)
+        granted = self.has_place(sequence) is True
+        only_gpus = not granted and not places
+        return Standing(granted=granted, in_the_way=places, only_gpus=only_gpus, taken=self.taken(sequence))
 
     def _follow(self, pipeline_id: str, data: EventData) -> bool:
         """What an event of a step means for its ticket."""
         match data:
+            case StepScheduled(step=step, gpus=gpus):
+                place = self._by_holder[pipeline_id].get(step)
+                if place is not None and gpus is not None:
+                    self._gpus[place.sequence] = tuple(gpus)
+                    return True
             case ServiceReady(step=step):
                 self._serving.add((pipeline_id, step))
             case StepFailed(step=step) | StepCanceled(step=step) | StepCompleted(step=step) | StepSkipped(step=step):
@@ -194,6 +232,7 @@ class TicketTable:
         if not places:
             del self._by_holder[pipeline_id]
         del self._by_sequence[place.sequence]
+        self._gpus.pop(place.sequence, None)
         self._serving.discard((pipeline_id, step or ""))
         for want in place.wants:
             queue = self._queues[want.kind, want.name]

@@ -34,6 +34,7 @@ async def test_info_names_the_daemon(rig: Rig) -> None:
     assert info.id
     assert info.cpus >= 1
     assert info.memory > 0
+    assert info.gpus is None, "a daemon that names no GPU says nothing about them"
     assert (await rig.connect().info()).id == info.id
 
 

@@ -111,6 +111,7 @@ class EngineOnFakes:
             new_id=new_id,
             variables=NodeVariables([dict(variables or {})], secret=("*_KEY",)),
             policy=self.config.policy,
+            gpus=self.world.daemon.gpus if self.config.gpus.ids is None else self.config.gpus.ids,
             artifacts=self.world.artifacts,
         )
         record = Record(

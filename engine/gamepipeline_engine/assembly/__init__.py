@@ -11,13 +11,16 @@ from gamepipeline_engine.assembly.builder import build
 from gamepipeline_engine.assembly.context import ContainerDefaults, ImageContext, StepContext
 from gamepipeline_engine.assembly.errors import TemplateError
 from gamepipeline_engine.assembly.foresight import foresee
+from gamepipeline_engine.assembly.gpus import AskedGpus, asked_gpus
 from gamepipeline_engine.assembly.rendering import render_artifacts, render_grace, render_image
 
 __all__ = [
+    "AskedGpus",
     "ContainerDefaults",
     "ImageContext",
     "StepContext",
     "TemplateError",
+    "asked_gpus",
     "build",
     "foresee",
     "render_artifacts",

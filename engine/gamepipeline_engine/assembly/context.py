@@ -48,7 +48,8 @@ class ImageContext(msgspec.Struct, frozen=True, kw_only=True):
 class StepContext(ImageContext, frozen=True, kw_only=True):
     """The same, and what only a container that is about to be created needs.
 
-    ``image`` is the reference the container is created from, rendered already.
+    ``image`` is the reference the container is created from, rendered already. ``gpus`` are the ids of
+    the GPUs it was given; None: what it asks for is Docker's to find.
     """
 
     attempt: int
@@ -56,3 +57,4 @@ class StepContext(ImageContext, frozen=True, kw_only=True):
     node: str
     image: str
     limits: ContainerDefaults = ContainerDefaults()
+    gpus: tuple[str, ...] | None = None

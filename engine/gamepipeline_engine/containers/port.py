@@ -43,6 +43,7 @@ class DaemonInfo(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     runtimes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    gpus: tuple[str, ...] | None = None  # ids of the GPUs it says it has; None: it says nothing
 
 
 class ImageInfo(msgspec.Struct, frozen=True, kw_only=True):

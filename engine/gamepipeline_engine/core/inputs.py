@@ -115,13 +115,15 @@ class Tick(Input, frozen=True, kw_only=True):
     """Look at the clock and at the state.
 
     ``tails`` holds the last log lines of what runs; ``envs`` the node's variables, for images;
-    ``standings`` where the pipeline's living tickets stand, by their sequence.
+    ``standings`` where the pipeline's living tickets stand, by their sequence; ``gpus`` the ids of the
+    node's GPUs, None: not known.
     """
 
     docker: str = ""
     tails: Mapping[str, list[str]] = {}
     envs: Mapping[str, str] = {}
     standings: Mapping[int, Standing] = {}
+    gpus: tuple[str, ...] | None = None
 
 
 class ImageFetched(Input, frozen=True, kw_only=True):

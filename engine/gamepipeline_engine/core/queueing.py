@@ -1,4 +1,4 @@
-"""Rules for places in concurrency groups: who takes a ticket, and what follows from where it stands.
+"""Rules for places in concurrency groups and for GPUs: who takes a ticket, and what follows from where it stands.
 
 What a ticket is and when it has its place is ``gamepipeline_projections.tickets``; here is what a
 pipeline makes of that. Where a ticket stands comes in with the input, by the ticket's sequence: a
@@ -28,6 +28,7 @@ from gamepipeline_events import (
 from gamepipeline_events.spec.resolved import Concurrency, ResolvedStep
 from gamepipeline_events.times import timestamp
 from gamepipeline_projections.state import PipelineState, StepState, Ticket
+from gamepipeline_projections.tickets import GPU
 
 
 def wants_of(concurrency: Concurrency) -> list[Want]:
@@ -56,30 +57,40 @@ def granted(step: StepState, observed: Tick) -> bool:
     return found is not None and found.granted
 
 
+def fits(ticket: Ticket, wants: list[Want]) -> bool:
+    """Whether the ticket is for the GPUs that are wanted now: the pipeline may be on another node since."""
+    return [one for one in ticket.wants if one.kind == GPU] == [one for one in wants if one.kind == GPU]
+
+
 def queue_step(
-    spec: ResolvedStep, state: PipelineState, step: StepState, observed: Tick, now: datetime
+    spec: ResolvedStep, state: PipelineState, step: StepState, wants: list[Want], observed: Tick, *, now: datetime
 ) -> EventData | None:
     """A step that may start and has no place: it takes a ticket, or fails where it does not want to wait."""
-    if spec.concurrency is None:
-        return None
-    if step.ticket is None:
-        wants = wants_of(spec.concurrency)
-        return StepQueued(step=step.id, attempt=step.attempt + 1, wants=wants, on_full=spec.concurrency.on_full)
+    if step.ticket is None or not fits(step.ticket, wants):
+        on_full = spec.concurrency.on_full if spec.concurrency is not None else "wait"
+        return StepQueued(step=step.id, attempt=step.attempt + 1, wants=wants, on_full=on_full)
     found = observed.standings.get(step.ticket.sequence)
     limit = queue_deadline(spec, state, step)
-    refused = found is not None and not found.granted and step.ticket.on_full == "reject"
+    refused = found is not None and not (found.granted or found.only_gpus) and step.ticket.on_full == "reject"
     if not refused and (limit is None or now < limit):
         return None
-    group = spec.concurrency.group
-    delay = retry_delay(state.id, spec, step, "concurrency_full", None)
+    if spec.concurrency is None or (found is not None and (found.granted or found.only_gpus)):
+        delay, cause, kind = None, "gpu_unavailable", "error"
+        message = "the GPUs that the step asks for were not free for too long"
+        hint = "Stop what has the node's GPUs: gamepipeline services shows what runs."
+    else:
+        group = spec.concurrency.group
+        delay, cause, kind = retry_delay(state.id, spec, step, "concurrency_full", None), "concurrency_full", "failure"
+        message = f"the group {group} is full: {_places(spec.concurrency.limit)} taken"
+        hint = f"Write on_full: wait to wait for a place in {group}, or raise its limit."
     return StepFailed(
         step=step.id,
         attempt=step.attempt + 1,
         exit_code=None,
-        cause="concurrency_full",
-        kind="failure",
-        message=f"the group {group} is full: {_places(spec.concurrency.limit)} taken",
-        hint=f"Write on_full: wait to wait for a place in {group}, or raise its limit.",
+        cause=cause,
+        kind=kind,  # type: ignore[arg-type]
+        message=message,
+        hint=hint,
         log_tail=[],
         duration=0.0,
         usage=Usage(),

@@ -10,10 +10,11 @@ from gamepipeline_engine.core.attempts import service_complete
 from gamepipeline_engine.core.deadlines import pipeline_deadline, step_deadline
 from gamepipeline_engine.core.diagnosis import tail
 from gamepipeline_engine.core.eligibility import START, blocked_by_parallelism, is_ending, verdict
+from gamepipeline_engine.core.gpus import chosen, gpu_wants, gpus_of
 from gamepipeline_engine.core.inputs import Tick
 from gamepipeline_engine.core.nodelost import settle_lost
 from gamepipeline_engine.core.plan import services_to_end
-from gamepipeline_engine.core.queueing import granted, queue_step
+from gamepipeline_engine.core.queueing import fits, granted, queue_step, wants_of
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_events import (
     EventData,
@@ -140,14 +141,28 @@ def _schedule(spec: ResolvedPipeline, state: PipelineState, observed: Tick, now:
     for one, step in sorted(pending, key=lambda each: not granted(each[1], observed)):
         if not _may_start(spec, state, one, step, now):
             continue
-        if one.concurrency is None or granted(step, observed):
-            return _scheduled(one, state, step, observed)
-        if (queued := queue_step(one, state, step, observed, now)) is not None:
-            return queued
+        found = _start(one, state, step, observed, now)
+        if found is not None:
+            return found
     return None
 
 
-def _scheduled(one: ResolvedStep, state: PipelineState, step: StepState, observed: Tick) -> EventData:
+def _start(one: ResolvedStep, state: PipelineState, step: StepState, observed: Tick, now: datetime) -> EventData | None:
+    """The start of a step that may; before that its ticket, if it needs a place or GPUs. None: it waits."""
+    asked = gpus_of(one, state, observed)
+    wants = (wants_of(one.concurrency) if one.concurrency is not None else []) + gpu_wants(asked, observed)
+    if not wants and (step.ticket is None or fits(step.ticket, wants)):
+        return _scheduled(one, state, step, observed, None)
+    if step.ticket is not None and granted(step, observed) and fits(step.ticket, wants):
+        gpus = chosen(asked, step, observed) if asked else None
+        if gpus is not None or not asked:
+            return _scheduled(one, state, step, observed, gpus)
+    return queue_step(one, state, step, wants, observed, now=now)
+
+
+def _scheduled(
+    one: ResolvedStep, state: PipelineState, step: StepState, observed: Tick, gpus: list[str] | None
+) -> EventData:
     return StepScheduled(
         step=one.id,
         name=one.name,
@@ -156,6 +171,7 @@ def _scheduled(one: ResolvedStep, state: PipelineState, step: StepState, observe
         image=_image(one, state, observed),
         container_name=container_name(state.id, one.id, step.attempt + 1),
         docker=observed.docker,
+        gpus=gpus,
     )
 
 

@@ -20,7 +20,7 @@ class _Watch:
     def __init__(self, tickets: frozenset[int], wake: Callable[[], None]) -> None:
         self.tickets = tickets
         self.wake = wake
-        self.told: dict[int, bool] = {}
+        self.told: dict[int, tuple[bool, frozenset[str]]] = {}
 
 
 class Places:
@@ -124,7 +124,11 @@ class Places:
     def _tell(self, watch: _Watch) -> None:
         table = self._table
         known = {ticket: table.has_place(ticket) for ticket in watch.tickets} if table is not None else {}
-        now = {ticket: granted for ticket, granted in known.items() if granted is not None}
+        now = {
+            ticket: (granted, table.taken(ticket))
+            for ticket, granted in known.items()
+            if granted is not None and table is not None
+        }
         if now != watch.told:
             watch.told = now
             watch.wake()

@@ -133,9 +133,10 @@ class _Room:
 async def ask_to_end(host: Host, carry_out: CarryOut, place: Place, other: Place) -> None:
     """Put on record that ``other`` has to make room for ``place``, if it still is where it was. Raises JournalError."""
     step = f"step {place.step} of " if place.step else ""
+    groups = {want.name for want in place.wants if want.kind == "group"}
     asked = MakeRoom(
         sequence=other.sequence,
-        group=next(name for name in (want.name for want in other.wants) if name in {one.name for one in place.wants}),
+        group=next(want.name for want in other.wants if want.kind == "group" and want.name in groups),
         wanted_by=f"{step}pipeline {place.pipeline_id}",
         requested_by=f"engine:{host.node}",
     )

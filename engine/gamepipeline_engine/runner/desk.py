@@ -103,6 +103,7 @@ class Desk:
             node=self.host.node,
             image=image,
             limits=self.host.config.container_defaults(self.host.cpus),
+            gpus=self.step_state.gpus,
         )
 
     def redactor(self) -> Redactor:

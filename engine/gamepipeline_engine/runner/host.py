@@ -46,6 +46,8 @@ class Host:
     """Instances this very process had before: what they owned is ours to go on with."""
     cpus: float | None = None
     """CPUs of the daemon's host; None: not known."""
+    gpus: tuple[str, ...] | None = None
+    """Ids of the GPUs that steps may have, each one alone; None: not known, requests go to Docker as they are."""
     protected: tuple[str, ...] = ()
     """Host paths of the engine itself, which no step may mount."""
     progress: Callable[[str, str, PullProgress], None] = field(default=_no_progress)

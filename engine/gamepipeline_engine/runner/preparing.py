@@ -6,7 +6,7 @@ import asyncio
 
 from msgspec import structs
 
-from gamepipeline_engine.assembly import build
+from gamepipeline_engine.assembly import asked_gpus, build
 from gamepipeline_engine.containers.names import labels
 from gamepipeline_engine.containers.port import ContainerConfig, ContainerView, DaemonError, ImageInfo, PullProgress
 from gamepipeline_engine.core.inputs import AttemptFailed, ImageFetched
@@ -18,12 +18,19 @@ from gamepipeline_engine.runner.desk import Desk
 from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.refusing import Refused
 
+_GPU_HINT = "Run the pipeline on a node that has it, or correct [gpus] ids in this node's configuration."
+
 
 async def create(desk: Desk) -> ContainerView:
     """The attempt's container, created and not started. Raises Refused, TemplateError and DaemonError."""
     containers, host, spec = desk.host.containers, desk.host, desk.spec
     image = desk.step_state.image or ""
-    config = build(spec, desk.context(image))
+    context = desk.context(image)
+    if desk.step_state.gpus is None and host.gpus is not None:
+        missing = asked_gpus(spec, context).missing(host.gpus)
+        if missing is not None:
+            raise Refused("gpu_unavailable", f"the step {missing}", _GPU_HINT, permanent=True)
+    config = build(spec, context)
     _refuse(violations(config, host.policy, host.config.limits, host.protected))  # nothing is fetched for it
     info = await _fetch_image(desk, image, config)
     pipeline = desk.state.id
@@ -107,6 +114,7 @@ async def report_refusal(desk: Desk, refusal: Exception) -> None:
             hint=getattr(refusal, "hint", "") or None,
             exit_code=exit_codes.get(cause),
             # Docker read the request and found it wrong: it will be the same one again.
-            permanent=isinstance(refusal, DaemonError) and (refusal.operation, refusal.status) == ("create", 400),
+            permanent=getattr(refusal, "permanent", False)
+            or (isinstance(refusal, DaemonError) and (refusal.operation, refusal.status) == ("create", 400)),
         )
     )

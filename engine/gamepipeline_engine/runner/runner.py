@@ -151,7 +151,7 @@ class Runner:
     def _tick(self) -> Tick:
         tails = {job.desk.step: job.desk.tail() for job in self._jobs.values() if job.desk.step}
         standings = self._host.places.standings(waiting_tickets(self.state))
-        return Tick(docker=self._host.docker, tails=tails, envs=self._envs(), standings=standings)
+        return Tick(docker=self._host.docker, tails=tails, envs=self._envs(), standings=standings, gpus=self._host.gpus)
 
     def _wait_for_places(self) -> None:
         """Be woken when a step gets its place; with nothing else to do, be out of the way until then."""

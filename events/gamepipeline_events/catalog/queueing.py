@@ -17,7 +17,8 @@ OnFull = Literal["wait", "reject", "cancel_oldest"]
 class Want(msgspec.Struct, frozen=True, kw_only=True):
     """What a ticket is for: ``count`` of the ``limit`` places that the group ``name`` has.
 
-    ``kind`` is "group"; other things to wait for may come.
+    ``kind`` is "group", or "gpu": ``count`` of the ``limit`` GPUs of the Docker engine with the id
+    ``name``. Other things to wait for may come.
     """
 
     kind: str

@@ -28,8 +28,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
 
 
-class StepScheduled(EventData, frozen=True, kw_only=True):
-    """The intent to run an attempt, recorded before Docker is asked for anything."""
+class StepScheduled(EventData, frozen=True, kw_only=True, omit_defaults=True):
+    """The intent to run an attempt, recorded before Docker is asked for anything.
+
+    ``gpus``: ids of the GPUs that are the attempt's alone until its ticket dies. It was added later and
+    is left out where the step has none, or where the node does not know which it has.
+    """
 
     step: str
     name: str
@@ -38,6 +42,7 @@ class StepScheduled(EventData, frozen=True, kw_only=True):
     image: str
     container_name: str
     docker: str
+    gpus: list[str] | None = None
 
 
 class ImagePulled(EventData, frozen=True, kw_only=True):

@@ -152,6 +152,7 @@ OWNERSHIP = [
 
 INTENT = [
     Mutation("a start that was never scheduled", "scheduled_first", SEQUENCE, forged(drop("StepScheduled", "unpack"))),
+    Mutation("a GPU without a ticket", "gpus_by_ticket", SEQUENCE, forged(edit("StepScheduled", "unpack", gpus=["a"]))),
     Mutation("canceled without a request", "stop_before_cancel", CANCEL, forged(drop("StepStopRequested", "long"))),
     Mutation(
         "canceled for another cause",

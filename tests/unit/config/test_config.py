@@ -45,6 +45,8 @@ memory = {max = "16g"}
 cpus = {max = 8}
 pids = {default = 512, max = 4096}
 log_bytes = "64m"
+[gpus]
+ids = ["GPU-a", "GPU-b"]
 [alerts]
 webhooks = [{url = "https://hooks.example/gp", secret_env = "GP_WEBHOOK_SECRET"}]
 """
@@ -54,6 +56,7 @@ def test_every_key() -> None:
     """Every key of the reference is understood: durations in seconds, sizes in bytes, ranges as ranges."""
     config = parse_config(EXAMPLE)
     assert config.node.served == ("default", "node-1")
+    assert config.gpus.ids == ("GPU-a", "GPU-b")
     assert [config.timing.ack_wait, config.timing.node_lost_after] == [20.0, 300.0]
     assert config.policy.host_paths == (HostPath("/data", "rw", True), HostPath("/dev/input", "rw"))
     assert config.policy.ports == PortRanges(((1024, 65535),))
@@ -116,6 +119,8 @@ WRONG: list[tuple[str, str]] = [
     ('[timing]\nack_wait = "0s"', "timing.ack_wait: must be longer than zero"),
     ('[policy]\nports = "1-70000"', "policy.ports: '1-70000' is no range of ports"),
     ("[policy]\nports = 80", "policy.ports: is no range of ports"),
+    ('[gpus]\nids = ["a", "a"]', "gpus: ids holds an empty id, or one twice"),
+    ('[gpus]\nids = [" "]', "gpus: ids holds an empty id, or one twice"),
     ('[alerts]\nwebhooks = [{url = "ftp://x"}]', "alerts.webhooks[0]: url is no http or https address"),
     ('[alerts]\nwebhooks = [{url = "http://x:y"}]', "alerts.webhooks[0]: url is no http or https address"),
     ('[alerts]\nwebhooks = [{url = "http://:80"}]', "alerts.webhooks[0]: url is no http or https address"),

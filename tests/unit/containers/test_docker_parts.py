@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gamepipeline_engine.containers.docker.gpus import gpus_in
 from gamepipeline_engine.containers.docker.pull import PullFailed, PullStream
 from gamepipeline_engine.containers.docker.registry import (
     complete,
@@ -35,6 +36,30 @@ def raw(**state: Any) -> dict[str, Any]:
         "Config": {"Labels": None},
         "State": base | state,
     }
+
+
+@pytest.mark.parametrize(
+    ("info", "ids"),
+    [
+        ({}, None),
+        ({"GenericResources": None}, None),
+        ({"GenericResources": [{"DiscreteResourceSpec": {"Kind": "SSD", "Value": 3}}]}, None),
+        (
+            {
+                "GenericResources": [
+                    {"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": "GPU-a"}},
+                    {"NamedResourceSpec": {"Kind": "FPGA", "Value": "f"}},
+                    {"NamedResourceSpec": {"Kind": "gpu", "Value": "GPU-b"}},
+                    {"NamedResourceSpec": {"Kind": "gpu", "Value": "GPU-a"}},
+                ]
+            },
+            ("GPU-a", "GPU-b"),
+        ),
+    ],
+)
+def test_gpus_that_docker_names(info: dict[str, Any], ids: tuple[str, ...] | None) -> None:
+    """Each once; a daemon that names none says nothing."""
+    assert gpus_in(info) == ids
 
 
 def test_times_have_six_decimals() -> None:

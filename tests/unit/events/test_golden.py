@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gamepipeline_events import REGISTRY, BadInput, UnknownEvent, decode, encode, payload_hash
+from gamepipeline_events import REGISTRY, BadInput, StepScheduled, UnknownEvent, decode, encode, payload_hash
 from gamepipeline_events.catalog import LOG_EVENTS, STATE_EVENTS
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -61,7 +61,21 @@ def test_golden_envelope_is_cloudevents(path: Path) -> None:
     _, wire = read(path)
     assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in wire)
     assert all(isinstance(value, str | int) and value != "" for name, value in wire.items() if name != "data")
-    assert set(wire["data"]) == set(REGISTRY[path.stem.split(".")[0], 1].__struct_fields__)
+    cls = REGISTRY[path.stem.split(".")[0], 1]
+    later = {
+        one.name for one in msgspec.structs.fields(cls) if not one.required and cls.__struct_config__.omit_defaults
+    }
+    assert set(wire["data"]) == set(cls.__struct_fields__) - later
+
+
+def test_what_was_added_to_an_event_is_left_out_where_there_is_none() -> None:
+    """So the bytes of old events stay; where it is there, it goes both ways."""
+    old = decode((GOLDEN / "StepScheduled.v1.json").read_bytes())
+    assert isinstance(old.data, StepScheduled)
+    assert old.data.gpus is None
+    new = msgspec.structs.replace(old, data=msgspec.structs.replace(old.data, gpus=["GPU-a"]))
+    assert b'"gpus":["GPU-a"]' in encode(new)
+    assert decode(encode(new)).data == new.data
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 from gamepipeline_engine.assembly.errors import TemplateError
+from gamepipeline_engine.assembly.fields import gpus
+from gamepipeline_engine.assembly.fields.gpus import ALL, GPU
 from gamepipeline_engine.assembly.rendering import checked
 from gamepipeline_engine.assembly.spec import WHERE, Spec
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec import forms
-from gamepipeline_events.spec.compose import DeviceMapping, DeviceRequest
-
-GPU = "gpu"
-ALL = -1
+from gamepipeline_events.spec.compose import Container, DeviceMapping, DeviceRequest
 
 _CDI = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*=[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -28,10 +27,19 @@ def host_config(spec: Spec) -> dict[str, Any]:
             cdi.append(source)
         else:
             paths.append(_device(written, path))
-    requests = _gpus(spec) + _reserved(spec)
+    requests = device_requests(spec.container)
+    if spec.context.gpus is not None:
+        given = spec.context.gpus
+        requests = gpus.by_id(requests, cdi, given)
+        cdi = [name for written in cdi for name in gpus.cdi_names(written, given)]
     if cdi:
         requests.append({"Driver": "cdi", "DeviceIDs": cdi})
     return {"Devices": paths or None, "DeviceRequests": requests or None}
+
+
+def device_requests(container: Container) -> list[dict[str, Any]]:
+    """What is asked for by what it can do, as Docker has it. Raises TemplateError."""
+    return _gpus(container) + _reserved(container)
 
 
 def _device(written: str | DeviceMapping, path: Path) -> dict[str, str]:
@@ -67,8 +75,8 @@ def _short(text: str, path: Path) -> tuple[str, str | None, str | None]:
             raise TemplateError(path, "has not the form host[:container][:permissions]")
 
 
-def _gpus(spec: Spec) -> list[dict[str, Any]]:
-    written = spec.container.gpus
+def _gpus(container: Container) -> list[dict[str, Any]]:
+    written = container.gpus
     if isinstance(written, str):
         return [{"Driver": "", "Count": ALL, "Capabilities": [[GPU]]}]
     found: list[dict[str, Any]] = []
@@ -78,8 +86,8 @@ def _gpus(spec: Spec) -> list[dict[str, Any]]:
     return found
 
 
-def _reserved(spec: Spec) -> list[dict[str, Any]]:
-    resources = spec.container.deploy and spec.container.deploy.resources
+def _reserved(container: Container) -> list[dict[str, Any]]:
+    resources = container.deploy and container.deploy.resources
     reservations = resources and resources.reservations
     path = (*WHERE, "deploy", "resources", "reservations", "devices")
     return [

@@ -56,7 +56,7 @@ def _pipeline(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one
         case PipelineRejected() as data:
             return "rejected: " + "; ".join(f"{one.code} {one.message}" for one in data.errors)
         case PipelineQueued() as data:
-            return f"waits for {_wanted(data.wants)}"
+            return f"waits for {_wanted(data.wants)}" if data.wants else "waits for nothing any more"
         case PipelineStarted() as data:
             return f"started on {data.node}, {data.total_steps} step{'s' if data.total_steps != 1 else ''}"
         case PipelineResumed() as data:
@@ -86,7 +86,8 @@ def _step(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one cas
         case StepQueued() as data:
             return f"waits for {_wanted(data.wants)}"
         case StepScheduled() as data:
-            return f"scheduled, image {data.image}" + (f", attempt {data.attempt}" if data.attempt > 1 else "")
+            gpus = f", GPU {', '.join(data.gpus)}" if data.gpus else ""
+            return f"scheduled, image {data.image}" + (f", attempt {data.attempt}" if data.attempt > 1 else "") + gpus
         case ImagePulled() as data:
             amount = f"{size(data.size)} in " if data.size else ""
             return f"image pulled, {amount}{duration(data.duration)}"
@@ -125,4 +126,4 @@ def _step(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one cas
 
 
 def _wanted(wants: list[Want]) -> str:
-    return " and ".join(queue(one.name, one.limit) for one in wants)
+    return " and ".join(queue(one.name, one.limit, one.kind) for one in wants)

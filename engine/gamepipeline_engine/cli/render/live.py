@@ -89,7 +89,7 @@ def _detail(view: RunView, step: StepState, *, unicode: bool) -> str:
     if pull is not None:
         return pull_bar(pull.fraction, pull.current, pull.total, unicode=unicode)
     if step.phase == "pending" and step.ticket is not None:
-        return " and ".join(f"for {queue(one.name, one.limit)}" for one in step.ticket.wants)
+        return " and ".join(f"for {queue(one.name, one.limit, one.kind)}" for one in step.ticket.wants)
     if step.phase == "failed":
         return f"{step.cause}: {step.error}"
     if step.service is not None and step.service.endpoints:

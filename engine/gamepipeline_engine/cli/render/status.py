@@ -68,7 +68,7 @@ def detail(step: StepStatus) -> str:
 
 
 def _waiting(found: WaitingFor) -> str:
-    return f"{queue(found.name, found.limit)} since {short_time(found.since)}"
+    return f"{queue(found.name, found.limit, found.kind)} since {short_time(found.since)}"
 
 
 def _service(step: StepStatus) -> tuple[str, ...]:

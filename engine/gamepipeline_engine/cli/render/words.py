@@ -42,8 +42,10 @@ COLOURS = {
 }
 
 
-def queue(name: str, limit: int) -> str:
+def queue(name: str, limit: int, kind: str = "group") -> str:
     """What a ticket is for."""
+    if kind == "gpu":
+        return f"GPUs (the node has {limit})"
     return f"a place in the group {name}" + (f" (of {limit})" if limit > 1 else "")
 
 

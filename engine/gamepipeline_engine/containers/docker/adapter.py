@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gamepipeline_engine.containers.classify import cause_of_start
 from gamepipeline_engine.containers.docker import archive, execs, history, logs, stats
 from gamepipeline_engine.containers.docker.client import DockerClient
+from gamepipeline_engine.containers.docker.gpus import gpus_in
 from gamepipeline_engine.containers.docker.images import STALLED, DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
 from gamepipeline_engine.containers.docker.secret_files import OUT, SecretFiles, memory_folder
@@ -93,6 +94,7 @@ class DockerContainers:
             memory=int(found["MemTotal"]),
             runtimes=tuple(sorted(found.get("Runtimes") or ())),
             warnings=tuple(found.get("Warnings") or ()),
+            gpus=gpus_in(found),
         )
 
     async def ensure_image(

@@ -60,6 +60,7 @@ class FakeContainers:
                 cpus=4,
                 memory=8 * 2**30,
                 runtimes=("runc",),
+                gpus=self.daemon.gpus,
             )
 
     async def ensure_image(

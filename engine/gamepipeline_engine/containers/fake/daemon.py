@@ -48,8 +48,10 @@ class FakeDaemon:
         identity: str = "FAKE:0001",
         images: tuple[str, ...] = (BUSYBOX,),
         registry: Mapping[str, FakeImage] | None = None,
+        gpus: tuple[str, ...] | None = None,
     ) -> None:
         self.id = identity
+        self.gpus = gpus
         self.clock: Clock = clock or ScaledClock(100.0)
         self.scripts: dict[Key, FakeScript] = dict(scripts or {})
         self.faults = Faults()

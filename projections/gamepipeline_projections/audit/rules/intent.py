@@ -21,6 +21,7 @@ from gamepipeline_events import (
 from gamepipeline_events.times import later, moment
 from gamepipeline_projections.audit.finding import Remark, Rule, at
 from gamepipeline_projections.audit.history import Entry, History, step_of
+from gamepipeline_projections.tickets import GPU
 
 GROUP = "intent before effect"
 
@@ -38,6 +39,18 @@ def _started(history: History) -> Iterator[Remark]:
             scheduled.add((data.step, data.attempt))
         elif (data.step, data.attempt) not in scheduled:
             yield at(entry, f"attempt {data.attempt} of step {data.step} started, but was never scheduled")
+
+
+def _gpus(history: History) -> Iterator[Remark]:
+    for entry, _, data in history.each(StepScheduled):
+        if data.gpus is None:
+            continue
+        ticket = step_of(entry.before, data.step).ticket
+        wants = ticket.wants if ticket is not None else ()
+        count = sum(one.count for one in wants if (one.kind, one.name) == (GPU, data.docker))
+        if len(set(data.gpus)) != len(data.gpus) or len(data.gpus) != count:
+            given = ", ".join(data.gpus)
+            yield at(entry, f"step {data.step} was given the GPUs {given}, and its ticket is for {count}")
 
 
 def _stops(history: History) -> Iterator[tuple[Entry, StepCanceled | StepFailed, str | None, bool]]:
@@ -136,6 +149,12 @@ def _service_stop(history: History) -> Iterator[Remark]:
 
 RULES = (
     Rule("scheduled_first", GROUP, "`StepScheduled` is stored before `StepStarted` of the attempt.", _started),
+    Rule(
+        "gpus_by_ticket",
+        GROUP,
+        "GPUs are given to the holder of a ticket for GPUs of that Docker engine, as many as it is for, each once.",
+        _gpus,
+    ),
     Rule(
         "stop_before_cancel",
         GROUP,
