@@ -45,7 +45,10 @@ from gamepipeline_events import Usage
 
 _REMOVAL = 60.0
 _STOP_MARGIN = 60.0
-_CREATE_TRIES = 5
+_CREATE_TRIES = 6
+_CREATE_PAUSE = 0.05
+"""Seconds after the first try, twice as many after each further one."""
+
 _SETTLE = 5.0
 """Seconds in which a start whose reply was lost may still show, before the daemon is asked again."""
 
@@ -115,11 +118,13 @@ class DockerContainers:
         if wanted.get(REALM) != self._realm:
             raise ValueError(f"the labels of {config.name} do not carry this realm")
         refuse_newer(config.name, config.body, await self._client.api_version())
-        for _ in range(_CREATE_TRIES):
+        for tries in range(_CREATE_TRIES):
             taken = await self._create(config)
             found = await self._show("create", config.name)
             if found is None:
-                continue  # it had the name a moment ago: removed meanwhile
+                # Removed meanwhile; or it is being made: its name is taken before it can be seen.
+                await asyncio.sleep(_CREATE_PAUSE * 2**tries)
+                continue
             if taken:
                 self._adoptable(config, found)
             if found.state == "removing":
