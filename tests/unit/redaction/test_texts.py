@@ -38,7 +38,7 @@ IDS = {
 WORDS: dict[str, set[str]] = {
     # as the document says, whose values are refused when they are secret
     "PipelineSubmitted": {"pipeline", "args", "spec_hash", "submitted_at", "command_id"},
-    "StepScheduled": {"name", "image", "container_name"},
+    "StepScheduled": {"name", "image", "container_name", "gpus"},
     "ImagePulled": {"image", "digest"},
     "Want": {"name"},
     "LeftBehind": {"container_name"},
