@@ -14,6 +14,8 @@ from pathlib import Path
 
 CLI = Path(sys.executable).parent / "gamepipeline"
 _ENDED_WITHIN = 30.0
+_QUIET = 10
+"""Looks in a row that find nobody."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class Home:
     def leave(self) -> None:
         """End the user's processes and remove the node's containers, volumes and networks."""
         limit = time.monotonic() + _ENDED_WITHIN
-        # Again until nobody is left: an engine that lives a moment longer starts its server anew.
-        while (found := self.processes()) and time.monotonic() < limit:
+        quiet = 0
+        # Until nobody is seen any more, again and again: an engine that lives a moment longer starts its
+        # server anew, and a program that is just being started has no environment yet.
+        while quiet < _QUIET and time.monotonic() < limit:
+            found = self.processes()
             for pid in found:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.02)
+            quiet = 0 if found else quiet + 1
+            time.sleep(0.03)
         for listing, removal in (
             (("ps", "-aq"), ("rm", "-f", "-v")),
             (("volume", "ls", "-q"), ("volume", "rm")),
