@@ -35,12 +35,12 @@ class Home:
         return done.returncode, done.stdout, done.stderr
 
     def processes(self) -> list[int]:
-        """What this user has running: whatever has the state folder in its environment."""
-        marker = f"XDG_STATE_HOME={self.env['XDG_STATE_HOME']}".encode()
+        """What this user has running: whatever has the state folder in its environment, as its own or as its home."""
+        marker = self.env["XDG_STATE_HOME"].encode()
         found = []
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
-                if entry.name.isdigit() and marker in (entry / "environ").read_bytes().split(b"\0"):
+                if entry.name.isdigit() and marker in (entry / "environ").read_bytes():
                     found.append(int(entry.name))
         return found
 

@@ -109,12 +109,12 @@ class Cli:
         return str(path)
 
     def processes(self) -> list[int]:
-        """Every process that was started with this state folder, found by its environment."""
-        mark = f"XDG_STATE_HOME={self.folder / 'state'}".encode()
+        """Every process that was started with this state folder, or has its home in it, as the NATS server has."""
+        mark = str(self.folder / "state").encode()
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
                     found.append(int(entry.name))
         return found
 
