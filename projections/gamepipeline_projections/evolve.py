@@ -310,6 +310,8 @@ def _attempt_event(step: StepState, event: Event) -> StepState:
         begins = True  # an attempt that fails before it is scheduled: only one that waits in a queue can
         if step.ticket is None:
             raise IllegalTransition(event, f"step {step.id}", step.phase)
+    if isinstance(data, StepCanceled) and step.phase == "pending":
+        begins = data.attempt > step.attempt  # the attempt that was to come; before 2026-11-24 the one that had failed
     attempt = getattr(data, "attempt", step.attempt)
     if attempt != step.attempt + begins:
         raise IllegalTransition(event, f"step {step.id}", f"{step.phase} in attempt {step.attempt}")

@@ -251,8 +251,9 @@ def test_an_attempt_ends_once(document: Document, numbers: Numbers) -> None:
         match one.event:
             case StepScheduled(step=step, attempt=attempt):
                 begun[step, attempt] += 1
-            case StepCanceled(step=step) if one.before.steps[step].phase == "pending":
-                pass  # a back-off that ends: its last attempt was over already
+            case StepCanceled(step=step, attempt=attempt) if one.before.steps[step].phase == "pending":
+                begun[step, attempt] += 1  # a back-off that ends: with the attempt that was to come
+                ended[step, attempt] += 1
             case StepCompleted(step=step, attempt=attempt) | StepFailed(step=step, attempt=attempt):
                 ended[step, attempt] += 1
             case StepCanceled(step=step, attempt=attempt):

@@ -297,8 +297,9 @@ class Story:
         return self.then(StepStopRequested(step=name, attempt=self.state.steps[name].attempt, cause=cause))
 
     def step_canceled(self, name: str, cause: str = "cancel") -> Self:
-        """StepCanceled."""
-        return self.then(StepCanceled(step=name, attempt=self.state.steps[name].attempt, cause=cause))
+        """StepCanceled; of a step between two attempts: of the one that was to come."""
+        step = self.state.steps[name]
+        return self.then(StepCanceled(step=name, attempt=step.attempt + (step.phase == "pending"), cause=cause))
 
     def answering(self, name: str) -> Self:
         """A service runs and is ready; its step is not yet complete."""

@@ -129,7 +129,9 @@ def _settle_pending(spec: ResolvedPipeline, state: PipelineState) -> EventData |
         # Between two attempts, or to run again elsewhere while what it needs has failed there.
         if step.attempt and (found.what == "skip" or (ending and one.when == "on_success")):
             causes = {"canceling": "cancel", "timing_out": "pipeline_timeout"}
-            return StepCanceled(step=one.id, attempt=step.attempt, cause=causes.get(state.phase, "pipeline_failed"))
+            cause = causes.get(state.phase, "pipeline_failed")
+            # The last attempt has its outcome: what is canceled is the one that was to come.
+            return StepCanceled(step=one.id, attempt=step.attempt + 1, cause=cause)
     return None
 
 

@@ -114,7 +114,11 @@ class StepSkipped(EventData, frozen=True, kw_only=True):
 
 
 class StepCanceled(EventData, frozen=True, kw_only=True):
-    """The step was stopped or will not be tried again. ``cause`` as in StepStopRequested."""
+    """The step was stopped or will not be tried again. ``cause`` as in StepStopRequested.
+
+    ``attempt``: the one that was stopped; between two attempts the one that was to come (histories from
+    before 24 November 2026 have the number of the failed one there).
+    """
 
     step: str
     attempt: int

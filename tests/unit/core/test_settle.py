@@ -18,7 +18,7 @@ from gamepipeline_events import (
     StepSkipped,
     StepStopRequested,
 )
-from gamepipeline_projections import PipelineState
+from gamepipeline_projections import PipelineState, evolve
 from tests.support.histories import AT_PIPELINE, DOCKER, IMAGE, Story, pipeline, service, step
 
 
@@ -179,7 +179,9 @@ def test_a_back_off_ends_with_the_pipeline(how: str, cause: str) -> None:
         story.deadline()
     else:
         story.failed("b")
-    assert story.ask() == StepCanceled(step="a", attempt=1, cause=cause)
+    found = story.ask()
+    assert found == StepCanceled(step="a", attempt=2, cause=cause), "attempt 1 has its end already"
+    assert evolve(story.state, story.event(found)).steps["a"].attempt == 1
 
 
 def test_an_always_step_keeps_its_retries() -> None:

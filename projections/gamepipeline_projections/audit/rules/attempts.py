@@ -62,6 +62,9 @@ def _current(history: History) -> Iterator[Remark]:
         data = event.data
         if isinstance(data, StepScheduled | StepFailed) and _begins(entry, data):
             last[data.step] = data.attempt
+        elif isinstance(data, StepCanceled) and step_of(entry.before, data.step).phase == "pending":
+            if data.attempt not in {last[data.step], last[data.step] + 1}:
+                yield at(entry, f"{event.name} of attempt {data.attempt} of step {data.step} after {last[data.step]}")
         elif isinstance(data, kinds) and data.attempt != last[data.step]:
             yield at(entry, f"{event.name} of attempt {data.attempt} of step {data.step} in attempt {last[data.step]}")
 
@@ -79,7 +82,7 @@ def _one_outcome(history: History) -> Iterator[Remark]:
             continue
         key = (data.step, data.attempt)
         before = ended.get(key, "")
-        # In back-off and after a reset the attempt is over, and the step is canceled in its name.
+        # In back-off and after a reset the attempt is over, and older engines canceled the step in its name.
         is_pending = isinstance(data, StepCanceled) and before in {"StepFailed, to be tried again", "StepReset"}
         if before and not is_pending:
             yield at(entry, f"{event.name} of attempt {data.attempt} of step {data.step}, which ended with {before}")
