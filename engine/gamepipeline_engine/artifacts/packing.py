@@ -18,8 +18,11 @@ from gamepipeline_engine.artifacts.tar import END, TarReader, folder_of, header_
 from gamepipeline_events.catalog.artifacts import ArtifactFile
 
 MAX_NAME = 512
-MAX_NAMES = 192 * 1024
-"""Characters in the names of all files: the event that lists them is one message."""
+MAX_LISTING = 512 * 1024
+"""Bytes that the list of all files takes as JSON: the event that holds it is one message."""
+
+_ENTRY = 140
+"""Bytes of one file in it without its name: size, hash, mode and the words around them."""
 
 ReadTree = Callable[[str], AsyncIterator[bytes]]
 
@@ -46,7 +49,7 @@ class Packer:
         self._hash = hashlib.sha256()
         self._size = 0
         self._content = 0
-        self._names = 0
+        self._listing = 0
         self._files: list[ArtifactFile] = []
         self._folders: set[str] = set()
 
@@ -84,7 +87,6 @@ class Packer:
     def _admit(self, path: str, size: int) -> None:
         """Whether there is room for one more file, under a name that can be on record."""
         self._content += size
-        self._names += len(path)
         # Names are told whole or not at all: a secret that was cut would not be recognised in them.
         if len(path) > MAX_NAME:
             raise NotKept(f"a name that has {len(path)} characters cannot be kept: {MAX_NAME} are the most")
@@ -94,8 +96,9 @@ class Packer:
             raise NotKept(f"the name '{path}' cannot be kept: it has a part that is empty, '.' or '..'")
         if len(self._files) >= self._most_files:
             raise NotKept(f"there are more than {self._most_files} files (limits.artifacts.files)")
-        if self._names > MAX_NAMES:
-            raise NotKept(f"the names of the files have more than {MAX_NAMES} characters")
+        self._listing += len(msgspec.json.encode(path)) + _ENTRY
+        if self._listing > MAX_LISTING:
+            raise NotKept(f"the list of the files takes more than {MAX_LISTING} bytes: pack them into fewer")
         if self._content > self._most_bytes:
             raise NotKept(f"the files have more than {self._most_bytes} bytes (limits.artifacts.max)")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from gamepipeline_engine.core.inputs import Claim, Disposed, Refuse, RejectCommand, Release, RequestCancel, Submit
 from gamepipeline_engine.core.plan import only_stayers_left
 from gamepipeline_engine.core.queueing import has_place
@@ -36,8 +38,11 @@ MAX_RESUMES = 5
 
 
 MAX_ERRORS = 200
+MAX_ERROR_BYTES = 256 * 1024
+"""Problems that one event lists at most, and what they may take as JSON: an event must fit into a message."""
+
 MAX_HINT = 1000
-"""Problems that one event lists at most: an event must fit into a message."""
+"""Characters; a longer hint is left out."""
 
 
 def on_submit(state: PipelineState, observed: Submit, now: datetime) -> EventData | None:
@@ -64,18 +69,22 @@ def on_refuse(state: PipelineState, observed: Refuse, now: datetime) -> EventDat
 
 
 def _rejected(problems: tuple[Problem, ...]) -> PipelineRejected:
-    errors = [
-        RejectedError(
+    errors: list[RejectedError] = []
+    size = 0
+    for one in problems[:MAX_ERRORS]:
+        error = RejectedError(
             code=one.code,
             message=one.message[:500],
             path=format_path(one.path)[:500],
             hint=one.hint if one.hint and len(one.hint) <= MAX_HINT else None,  # half of a TOML line is none
         )
-        for one in problems[:MAX_ERRORS]
-    ]
-    if len(problems) > MAX_ERRORS:
-        more = f"and {len(problems) - MAX_ERRORS} more problems"
-        errors.append(RejectedError(code=problems[MAX_ERRORS].code, message=more, path=""))
+        size += len(msgspec.json.encode(error))
+        if size > MAX_ERROR_BYTES:
+            break
+        errors.append(error)
+    if left := len(problems) - len(errors):
+        more = f"and {left} more problem{'s' if left != 1 else ''}"
+        errors.append(RejectedError(code=problems[-left].code, message=more, path=""))
     return PipelineRejected(errors=errors)
 
 

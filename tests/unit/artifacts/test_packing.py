@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamepipeline_engine.artifacts.packing import MAX_NAME, NotKept, Packed, Packer
+from gamepipeline_engine.artifacts.packing import MAX_LISTING, MAX_NAME, NotKept, Packed, Packer
 from gamepipeline_engine.artifacts.patterns import Patterns
 from gamepipeline_engine.artifacts.tar import BadArchive, TarReader
 
@@ -89,6 +89,13 @@ async def test_a_single_file() -> None:
     """The daemon sends it under its own name."""
     _, found = await pack(tree(("d.txt", b"x")), "a/d.txt")
     assert sorted(found) == ["a/d.txt"]
+
+
+async def test_a_list_that_no_message_could_hold() -> None:
+    """Names are measured as they are written down: some characters take several bytes."""
+    files = [(f"workspace/{n:05d}{'😀' * 40}.txt", b"") for n in range(MAX_LISTING // 160)]
+    with pytest.raises(NotKept, match="the list of the files takes more than"):
+        await pack(tree(*files), "*.txt", most_files=len(files))
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,15 @@ def test_a_flood_of_problems_fits_into_an_event() -> None:
     assert max(len(one.message) + len(one.path) for one in found.errors) <= 1000
 
 
+def test_problems_that_grow_when_they_are_written_down() -> None:
+    """A message of control characters takes six bytes for each, a hint has its own: the event stays a message."""
+    worst = Problem(code="GP103", message="\x01" * 500, path=("\x02" * 500,), hint="\x03" * 1000)
+    found = Story(empty=True).ask(submit(*[worst] * MAX_ERRORS))
+    assert isinstance(found, PipelineRejected)
+    assert len(msgspec.json.encode(found)) < 300_000
+    assert found.errors[-1].message == f"and {MAX_ERRORS - len(found.errors) + 1} more problems"
+
+
 @pytest.mark.parametrize("phase", [phase for phase in AT_PIPELINE if phase != "none"])
 def test_a_second_submission_means_nothing(phase: str) -> None:
     """A pipeline is submitted once."""
