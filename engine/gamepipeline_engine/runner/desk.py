@@ -22,7 +22,7 @@ from gamepipeline_engine.runner.host import Host
 from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_engine.runner.writer import Writer
 from gamepipeline_engine.uninterrupted import uninterrupted
-from gamepipeline_events import CURRENT, ErrorLog, Event, EventData, encode
+from gamepipeline_events import CURRENT, ErrorLog, Event, EventData, LogGap, encode
 from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_events.times import timestamp
 from gamepipeline_projections.state import PipelineState, StepState
@@ -234,11 +234,18 @@ class Desk:
             message=message,
             context=full,
         )
+        await self._store_once(data)
+
+    async def leave_gap(self, reason: str) -> None:
+        """Say in the attempt's log that the rest of it is missing, if the store takes it now. Never raises."""
+        await self._store_once(LogGap(step=self.step, attempt=self.attempt, reason=reason))
+
+    async def _store_once(self, data: EventData) -> None:
         event = self._log_event(data)
         try:
             await uninterrupted(self.host.logs.publish(event, encode(event), self.step or None))
         except (JournalUnavailable, NotStored) as exc:
-            log.warning("fault not stored", why=str(exc))
+            log.warning("log record not stored", pipeline=self.state.id, type=event.name, why=str(exc))
 
     def _log_event(self, data: EventData) -> Event:
         name = type(data).__name__
@@ -251,7 +258,7 @@ class Desk:
             pipeline_id=self.state.id,
             time=timestamp(self.host.clock.now()),
             epoch=self._writer.epoch,
-            engine=self.host.instance,
+            engine=self.host.instance if self._writer.epoch is not None else None,  # a watcher owns nothing
             actor=f"engine:{self.host.node}",
             causation_id=(step.last_event if step else None) or self.state.head.id,
             data=masked(data, self.host.known.value),

@@ -15,7 +15,6 @@ from gamepipeline_engine.runner.desk import LOG_DRAIN, Desk
 from gamepipeline_engine.runner.ending import how_it_ended
 from gamepipeline_engine.runner.meter import Meter
 from gamepipeline_engine.runner.outputs import OUTPUT_LIMIT, parse_outputs
-from gamepipeline_events import LogTruncated
 
 PROMPTLY = 5.0
 """Seconds within which a daemon that is well answers a question."""
@@ -94,10 +93,10 @@ async def _answers(desk: Desk) -> bool:
 
 
 async def _give_up(desk: Desk) -> None:
-    lost = LogsLost(step=desk.step, attempt=desk.attempt, message=f"the log was not stored within {LOG_DRAIN:g} s")
-    await desk.report(lost)
-    truncated = LogTruncated(step=desk.step, attempt=desk.attempt, dropped_lines=0, dropped_bytes=0)
-    await desk.error("engine_error", lost.message, {"object": repr(truncated)})
+    why = f"the log was not stored within {LOG_DRAIN:g} s"
+    await desk.report(LogsLost(step=desk.step, attempt=desk.attempt, message=why))
+    await desk.leave_gap(why)
+    await desk.error("engine_error", why, {"operation": "logs", "object": desk.container})
 
 
 async def _outputs(desk: Desk) -> dict[str, str]:

@@ -15,10 +15,13 @@ import pytest
 from gamepipeline_engine.config import parse_config
 from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
 from gamepipeline_engine.journal.faults import Full, Ghost, LostAck, Silence
+from gamepipeline_engine.journal.memory import MemoryLogStore
+from gamepipeline_engine.journal.port import JournalUnavailable
 from gamepipeline_engine.runner.desk import LOG_DRAIN
 from gamepipeline_events import (
     AlertRaised,
     ErrorLog,
+    Event,
     LogClosed,
     LogGap,
     LogTruncated,
@@ -550,6 +553,29 @@ def test_a_log_store_that_stays_away_pins_nothing() -> None:
             assert (engine.world.clock.now() - before).total_seconds() < LOG_DRAIN + 30
             events = await engine.events()
             assert [one.data.alert for one in events if isinstance(one.data, AlertRaised)] == ["logs_lost"]
+
+    play(main())
+
+
+class _TakesNoLines(MemoryLogStore):
+    async def publish(self, event: Event, payload: bytes, step_id: str | None, *, after: int | None = None) -> int:
+        if event.name in {"LogGap", "ErrorLog"}:
+            return await super().publish(event, payload, step_id, after=after)
+        await self._sleep(self._limit)
+        raise JournalUnavailable("too slow")
+
+
+def test_a_log_that_was_given_up_has_a_gap() -> None:
+    """The store takes no line in time, but this: the rest is missing."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(scripts={"a": lines(20, 0.25)})
+        async with engine.serving():
+            await engine.submit(pipeline(does("a", "anything")))
+            await engine.until("p1", "StepStarted")
+            engine.logs.__class__ = _TakesNoLines
+            assert (await engine.wait()).status == "completed"
+            assert [one.name for one in await engine.log_events()][-2:] == ["LogGap", "ErrorLog"]
 
     play(main())
 
