@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from nats.aio.client import Client
 
@@ -10,6 +11,9 @@ from gamepipeline_events import Subjects
 from gamepipeline_events.ids import PIPELINE_LEVEL
 from gamepipeline_projections.reading.records import Recorded
 from gamepipeline_projections.reading.stream import PATIENCE, StreamReader
+
+BATCH = 500
+"""Events of a batch, at most."""
 
 
 class EventReader:
@@ -36,6 +40,21 @@ class EventReader:
     def read_all(self, after: int = 0, event_type: str | None = None) -> AsyncGenerator[Recorded, None]:
         """Every event (of one type) above ``after``, up to the last one now stored."""
         return self._reader.read(self._filter(event_type), after)
+
+    async def batches(self, after: int = 0) -> AsyncGenerator[list[Recorded], None]:
+        """Every event above ``after``, up to the last one stored at the start, in lists that are never empty.
+
+        Raises JournalRewound when the stream ends before ``after``, where somebody has been.
+        """
+        batch: list[Recorded] = []
+        async with aclosing(self._reader.read(self._subjects.all_events(), after, known=True)) as records:
+            async for record in records:
+                batch.append(record)
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
 
     def follow(self, pipeline_id: str | None = None, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """As ``read`` or ``read_all``, and then every new event as it comes, for ever.

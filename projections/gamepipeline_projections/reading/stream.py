@@ -38,18 +38,21 @@ class StreamReader:
         last = await self.api.last(subject)
         return last.sequence if last is not None else 0
 
-    async def read(self, subject: str, after: int) -> AsyncGenerator[Recorded, None]:
+    async def read(self, subject: str, after: int, *, known: bool = False) -> AsyncGenerator[Recorded, None]:
         """Every message under ``subject`` above ``after``, up to the last one stored at the start.
 
         The end is taken from the leader first, so the read knows when it is complete. It goes on
         where it was after a broken connection. Raises JournalUnavailable after ``patience``
-        seconds without progress.
+        seconds without progress. With ``known``, ``after`` was read from this stream before:
+        raises JournalRewound when the stream ends before it.
         """
         position, end = after, None
         pauses = _Pauses(self._patience)
         while True:
             try:
                 if end is None:
+                    if known:
+                        await self._check_not_rewound(after)
                     end = await self.last_sequence(subject)
                 async with aclosing(self._between(subject, position, end)) as records:
                     async for record in records:
