@@ -26,7 +26,7 @@ MEANING: dict[Exit, str] = {
     Exit.INFRASTRUCTURE: "Docker, NATS or the configuration: one line says what and how to mend it",
     Exit.TIMED_OUT: "the pipeline ran out of time",
     Exit.CANCELED: "the pipeline was canceled",
-    Exit.NOT_FOUND: "no such pipeline or step",
+    Exit.NOT_FOUND: "no such pipeline or step, or nothing of it at the time asked for",
     Exit.AUDIT: "the history does not match its hashes",
     Exit.LET_GO: "interrupted: what was started goes on",
 }

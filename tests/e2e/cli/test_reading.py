@@ -64,6 +64,21 @@ def test_status_as_text_and_yaml(cli: Cli) -> None:
     assert text.err == yaml.err == ""
 
 
+def test_status_as_it_was(cli: Cli, ended: Done) -> None:
+    """After the first event, at a time, and after the last: each is the fold up to there."""
+    reads = cli.id("reads")
+    events = [json.loads(line) for line in cli("events", reads).out.splitlines()]
+    first = cli("status", reads, "--at", "1", "-o", "json").json
+    assert (first["status"], first["version"]) == ("pending", 1)
+    completed = next(event for event in events if event["type"] == "gamepipeline.StepCompleted.v1")
+    then = cli("status", reads, "--at", completed["time"], "-o", "json").json
+    assert (then["status"], then["version"]) == ("running", completed["pipelineseq"])
+    assert [step["status"] for step in then["steps"]] == ["completed", "pending", "pending"]
+    assert cli("status", reads, "--at", str(len(events)), "-o", "json").json == ended.json
+    assert cli("status", reads, "--at", "0.001s", "-o", "json").json == ended.json
+    assert "status: pending\n" in cli("status", reads, "--at", "1").out
+
+
 def test_ids_may_be_short(cli: Cli) -> None:
     """A unique prefix, and the newest run."""
     assert cli("status", cli.id("reads")[:-3], "-o", "json").json["id"] == cli.id("reads")
@@ -88,6 +103,11 @@ def test_ids_may_be_short(cli: Cli) -> None:
         (["status", "../x"], 2),
         (["status", "x" * 300], 2),
         (["status", "ﬁ"], 2),
+        (["status", "nope", "--at", "1"], 7),
+        (["status", "reads", "--at", "9999"], 7),
+        (["status", "reads", "--at", "2020-01-01T00:00:00Z"], 7),
+        (["status", "reads", "--at", "0"], 2),
+        (["status", "reads", "--at", "yesterday"], 2),
         (["cancel", "reads"], 2),
         (["stop", "reads"], 2),
         (["events", "reads", "--type", "a b"], 2),

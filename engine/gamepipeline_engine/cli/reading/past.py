@@ -1,0 +1,44 @@
+"""The status that a pipeline had: ``status --at``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gamepipeline_engine.cli.session import Session
+    from gamepipeline_projections import PipelineState
+    from gamepipeline_projections.timetravel import Place
+
+
+def parse_at(ctx: click.Context, param: click.Parameter, value: str | None) -> Place | None:
+    """Callback: a place in a history, by its number, its time, or how long ago it was."""
+    if value is None:
+        return None
+    from gamepipeline_events import BadInput
+    from gamepipeline_projections.timetravel import parse_place
+
+    try:
+        return parse_place(value, datetime.now(UTC))
+    except (BadInput, OverflowError) as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+async def read_past(session: Session, pipeline_id: str, place: Place) -> PipelineState:
+    """The state of a pipeline at ``place``. Raises CliError, 7, where it had none."""
+    from gamepipeline_engine.cli.exits import CliError, Exit
+    from gamepipeline_events import decode
+    from gamepipeline_projections.timetravel import state_at
+
+    events = [decode(one.payload, sequence=one.sequence) async for one in session.events.read(pipeline_id)]
+    state = state_at(events, place)
+    if not events:
+        raise CliError(Exit.NOT_FOUND, f"nothing has happened to {pipeline_id} yet: only its command is stored")
+    first, last = events[0], events[-1]
+    if state is None:
+        raise CliError(Exit.NOT_FOUND, f"{pipeline_id} did not exist at {place}", f"its first event is of {first.time}")
+    if isinstance(place, int) and state.head.seq < place:
+        raise CliError(Exit.NOT_FOUND, f"{pipeline_id} has no event {place}", f"its last is {last.seq}, of {last.time}")
+    return state
