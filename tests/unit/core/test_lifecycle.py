@@ -33,7 +33,7 @@ from gamepipeline_events import (
     ServiceStopRequested,
 )
 from gamepipeline_projections import PipelineState
-from gamepipeline_projections.evolve import CALM
+from gamepipeline_projections.effects.pipeline import CALM
 from tests.support.histories import AT_PIPELINE, DOCKER, ENGINE, NODE, Story, pipeline, service, step
 
 PROBLEM = Problem(code="GP302", message="X has no value", path=("envs", 0))
