@@ -21,7 +21,6 @@ from gamepipeline_engine.core.inputs import RequestCancel
 from gamepipeline_engine.errors import Conflict, NotFound, Unavailable
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.life import LET_GO_WITHIN, Choices, ClientDead, Life
-from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_engine.policy import Policy
 from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.redaction.texts import masked
@@ -45,6 +44,7 @@ from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.hash import spec_hash
 from gamepipeline_events.spec.resolved import ResolvedPipeline
 from gamepipeline_events.subjects import CommandSubject
+from gamepipeline_projections.pipelinefile import load_text
 from gamepipeline_projections.replay import fold
 from gamepipeline_projections.state import TERMINAL, PipelineState
 from gamepipeline_projections.status import PipelineStatus, status_of

@@ -7,11 +7,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_events import GamePipeline, check
 from gamepipeline_events.spec.checks.kinds import fields_of
 from gamepipeline_events.spec.compose import UNSUPPORTED, Container
 from gamepipeline_events.spec.model import ParameterSpec, Ready, Retry, Step
+from gamepipeline_projections.pipelinefile import load_text
 
 KEYS = st.sampled_from(
     sorted(

@@ -32,9 +32,9 @@ import msgspec
 import yaml
 
 from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
-from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_events import Event, StepLog
 from gamepipeline_projections import PipelineStatus, fold, status_of
+from gamepipeline_projections.pipelinefile import load_text
 
 LOOKS = 150
 """Times that the daemon is looked at, a tenth of a second apart, for something to be gone."""

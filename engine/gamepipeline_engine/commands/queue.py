@@ -23,40 +23,19 @@ from gamepipeline_engine.commands.pulls import ConsumerGone, Pulls
 from gamepipeline_engine.commands.queue_port import (
     AlreadyQueued,
     Queued,
-    QueueRefused,
     QueueUnavailable,
     Stored,
-    subject_of,
-)
-from gamepipeline_engine.journal.publish import (
-    MESSAGE_ID,
-    STREAM,
-    SUBJECT_LIMIT,
-    Acknowledged,
-    Refused,
-    Unknown,
-    publish,
-    too_large,
 )
 from gamepipeline_events import Command
-from gamepipeline_events.commands import MAX_EXECUTE_BYTES
 from gamepipeline_events.subjects import CommandSubject
-from gamepipeline_projections.reading import JournalUnavailable, Recorded
+from gamepipeline_projections.reading import JournalUnavailable
 from gamepipeline_projections.reading.api import BROKEN, ApiRefused, StreamApi, explain
-
-LIMIT = 5.0
-"""Seconds that one call may take, all attempts together."""
-
-ANSWER = 2.0
-"""Seconds to wait for the answer to a hold or an ack."""
+from gamepipeline_projections.sending import CommandSender
+from gamepipeline_projections.sending.commands import ANSWER, LIMIT
 
 _PAUSE = 0.1
 _NO_SUCH_MESSAGE = {10043, 10057, 10037}
 """Message not found; deleting it failed; no message found."""
-
-
-class _Id(msgspec.Struct):
-    id: str
 
 
 class JetStreamDelivery:
@@ -109,6 +88,7 @@ class JetStreamCommandQueue:
         self._limit = limit
         self._subjects = topology.subjects
         self._api = StreamApi(nc, topology.commands)
+        self._sender = CommandSender(nc, topology.subjects, topology.commands, limit=limit)
         self._pulls = Pulls(nc, topology.commands)
         self._ready: set[str] = set()
 
@@ -130,26 +110,7 @@ class JetStreamCommandQueue:
 
     async def publish(self, subject: CommandSubject, command: Command) -> Stored | AlreadyQueued:
         """As the port says."""
-        where = subject_of(self._subjects, subject)
-        payload = msgspec.json.encode(command)
-        headers = {STREAM: self._topology.commands, MESSAGE_ID: command.id}
-        why = too_large(self._nc, where, payload, headers)
-        if why or len(payload) > MAX_EXECUTE_BYTES:
-            raise QueueRefused(where, why or f"{len(payload)} bytes, at most {MAX_EXECUTE_BYTES} are allowed")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limit
-        while True:
-            outcome = await publish(self._nc, where, payload, headers, min(ANSWER, self._limit))
-            match outcome:
-                case Acknowledged(sequence, duplicate):
-                    return Stored(sequence, duplicate)
-                case Refused(why, full):
-                    return await self._refused(where, command, why, full=full)
-                case _:
-                    if loop.time() + _PAUSE >= deadline:
-                        why = outcome.why if isinstance(outcome, Unknown) else str(outcome)
-                        raise QueueUnavailable(f"{where}: {why}")
-                    await asyncio.sleep(_PAUSE)
+        return await self._sender.publish(subject, command)
 
     async def next_execute(self, pools: Collection[str], within: float = 5.0) -> JetStreamDelivery | None:
         """As the port says."""
@@ -163,7 +124,7 @@ class JetStreamCommandQueue:
 
     async def queued(self, pipeline_id: str) -> Queued | None:
         """As the port says."""
-        return self._queued(await self._last(self._subjects.pipeline_execute(pipeline_id)))
+        return await self._sender.queued(pipeline_id)
 
     async def waiting(self) -> list[CommandSubject]:
         """As the port says."""
@@ -204,35 +165,3 @@ class JetStreamCommandQueue:
             await asyncio.sleep(min(within, _PAUSE))
             raise
         return None if message is None else JetStreamDelivery(self._nc, message)
-
-    async def _refused(self, where: str, command: Command, why: str, *, full: bool) -> Stored | AlreadyQueued:
-        """A limit was reached: that of the subject if something waits on it, else that of the stream."""
-        if not full:
-            raise QueueRefused(where, why)
-        record = await self._last(where)
-        if record is None:
-            if why == SUBJECT_LIMIT:
-                return AlreadyQueued(None)
-            raise QueueRefused(where, why, full=True)
-        if _id_of(record.payload) == command.id:
-            return Stored(record.sequence, duplicate=True)
-        return AlreadyQueued(self._queued(record))
-
-    async def _last(self, subject: str) -> Recorded | None:
-        try:
-            return await self._api.last(subject)
-        except JournalUnavailable as error:
-            raise QueueUnavailable(str(error)) from error
-
-    def _queued(self, record: Recorded | None) -> Queued | None:
-        if record is None:
-            return None
-        return Queued(record.sequence, self._subjects.parse_command(record.subject), record.payload)
-
-
-def _id_of(payload: bytes) -> str | None:
-    """The id of a queued command; None for what is no command."""
-    try:
-        return msgspec.json.decode(payload, type=_Id).id
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None

@@ -20,56 +20,29 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-import msgspec
-
-from gamepipeline_events import BadInput, Command, Execute, Subjects
+from gamepipeline_events import Command
 from gamepipeline_events.subjects import CommandSubject
+from gamepipeline_projections.sending import (
+    AlreadyQueued,
+    Queued,
+    QueueError,
+    QueueRefused,
+    QueueUnavailable,
+    Stored,
+)
+from gamepipeline_projections.sending.commands import subject_of
 
-
-class QueueError(Exception):
-    """Base of the queue's errors."""
-
-
-class QueueUnavailable(QueueError):
-    """No answer within the call's own limit: nothing is known. Try again with the same command."""
-
-
-class QueueRefused(QueueError):
-    """The command was certainly not stored: too large, or the stream is full (``full``)."""
-
-    def __init__(self, subject: str, why: str, *, full: bool = False) -> None:
-        self.subject = subject
-        self.why = why
-        self.full = full
-        super().__init__(f"{subject}: command not stored: {why}")
-
-
-class Queued(msgspec.Struct, frozen=True):
-    """A command that waits, or that somebody works on, in the queue."""
-
-    sequence: int
-    subject: CommandSubject
-    payload: bytes
-
-    def execute(self) -> Execute | None:
-        """The command, if it is an execute command that can be read."""
-        try:
-            return msgspec.json.decode(self.payload, type=Execute)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """The command is stored; ``duplicate``: it was already there, with the same id."""
-
-    sequence: int
-    duplicate: bool = False
-
-
-class AlreadyQueued(msgspec.Struct, frozen=True):
-    """Nothing was stored: another command waits on the subject (None: it has just gone)."""
-
-    queued: Queued | None
+__all__ = [
+    "AlreadyQueued",
+    "CommandQueue",
+    "Delivery",
+    "QueueError",
+    "QueueRefused",
+    "QueueUnavailable",
+    "Queued",
+    "Stored",
+    "subject_of",
+]
 
 
 class Delivery(Protocol):
@@ -157,16 +130,3 @@ class CommandQueue(Protocol):
         Who has a delivery of it keeps that, and its ``ack`` still succeeds.
         """
         ...
-
-
-def subject_of(subjects: Subjects, subject: CommandSubject) -> str:
-    """The subject that ``subject`` stands for. Raises BadInput for one that names no command."""
-    match subject:
-        case CommandSubject("execute", pipeline_id, str(pool)):
-            return subjects.execute(pool, pipeline_id)
-        case CommandSubject("cancel", pipeline_id, None):
-            return subjects.cancel(pipeline_id)
-        case CommandSubject("stop", pipeline_id, None):
-            return subjects.stop(pipeline_id)
-        case _:
-            raise BadInput(f"command subject {subject}", "names no command")

@@ -10,7 +10,11 @@ from nats.aio.client import Client
 
 from gamepipeline_engine.journal.background import Background
 from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored, Recorded
-from gamepipeline_engine.journal.publish import (
+from gamepipeline_events import Event, Subjects
+from gamepipeline_projections.reading import EventReader
+from gamepipeline_projections.reading.api import StreamApi
+from gamepipeline_projections.reading.stream import PATIENCE
+from gamepipeline_projections.sending.publish import (
     SEQUENCE,
     SEQUENCE_FILTER,
     STREAM,
@@ -22,10 +26,6 @@ from gamepipeline_engine.journal.publish import (
     publish,
     too_large,
 )
-from gamepipeline_events import Event, Subjects
-from gamepipeline_projections.reading import EventReader
-from gamepipeline_projections.reading.api import StreamApi
-from gamepipeline_projections.reading.stream import PATIENCE
 
 PUBLISH_LIMIT = 5.0
 """Seconds to wait for an acknowledgement before the outcome counts as unknown."""

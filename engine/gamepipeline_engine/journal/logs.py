@@ -8,7 +8,11 @@ from collections.abc import AsyncGenerator
 from nats.aio.client import Client
 
 from gamepipeline_engine.journal.port import Conflict, JournalUnavailable, NotStored, Recorded
-from gamepipeline_engine.journal.publish import (
+from gamepipeline_events import Event, Subjects
+from gamepipeline_projections.reading import LogReader
+from gamepipeline_projections.reading.api import StreamApi
+from gamepipeline_projections.reading.stream import PATIENCE
+from gamepipeline_projections.sending.publish import (
     MESSAGE_ID,
     SEQUENCE,
     SEQUENCE_FILTER,
@@ -19,10 +23,6 @@ from gamepipeline_engine.journal.publish import (
     publish,
     too_large,
 )
-from gamepipeline_events import Event, Subjects
-from gamepipeline_projections.reading import LogReader
-from gamepipeline_projections.reading.api import StreamApi
-from gamepipeline_projections.reading.stream import PATIENCE
 
 LIMIT = 5.0
 """Seconds that one call may take, all attempts together."""

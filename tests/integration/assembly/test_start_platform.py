@@ -16,7 +16,7 @@ import pytest
 
 from gamepipeline_engine.config import Config, parse_config
 from gamepipeline_engine.containers.fake import FakeImage, FakeScript
-from gamepipeline_engine.pipelinefile import load_text
+from gamepipeline_projections.pipelinefile import load_text
 from tests.support.containers import docker
 from tests.support.engine_on_docker import engine_on_docker
 from tests.support.engine_on_fakes import EngineOnFakes

@@ -21,9 +21,9 @@ import nats.errors
 from gamepipeline_engine.journal.jetstream import JetStreamJournal
 from gamepipeline_engine.journal.logs import JetStreamLogStore
 from gamepipeline_engine.journal.port import JournalUnavailable, Recorded
-from gamepipeline_engine.journal.publish import MESSAGE_ID, SEQUENCE, SEQUENCE_FILTER
 from gamepipeline_engine.reconcile import Position
 from gamepipeline_events import Subjects
+from gamepipeline_projections.sending.publish import MESSAGE_ID, SEQUENCE, SEQUENCE_FILTER
 from tests.support.simulation.network import Link
 
 EVENTS, LOGS = "GAMEPIPELINE_EVENTS", "GAMEPIPELINE_LOGS"

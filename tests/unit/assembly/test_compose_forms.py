@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gamepipeline_engine.containers.names import SPEC
-from gamepipeline_engine.pipelinefile import load_text
 from gamepipeline_events.spec.check import check
+from gamepipeline_projections.pipelinefile import load_text
 from tests.support.container_fields import NOT_IN_INSPECT
 from tests.support.field_forms import forms
 from tests.unit.assembly.making import built

@@ -9,8 +9,8 @@ from nats.aio.client import Client
 from gamepipeline_engine.journal import jetstream
 from gamepipeline_engine.journal.jetstream import JetStreamJournal
 from gamepipeline_engine.journal.port import Conflict, NotStored
-from gamepipeline_engine.journal.publish import Acknowledged, Outcome, Refused, Unknown, WrongSequence
 from gamepipeline_events import Subjects
+from gamepipeline_projections.sending.publish import Acknowledged, Outcome, Refused, Unknown, WrongSequence
 from tests.support.journals import made
 from tests.unit.journal.stub import StubClient
 

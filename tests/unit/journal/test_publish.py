@@ -6,7 +6,7 @@ import nats.errors
 import pytest
 
 from gamepipeline_engine.journal.jetstream import _headers
-from gamepipeline_engine.journal.publish import (
+from gamepipeline_projections.sending.publish import (
     Acknowledged,
     Outcome,
     Refused,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gamepipeline_engine.pipelinefile import load_file, load_text
+from gamepipeline_projections.pipelinefile import load_file, load_text
 
 BAD = sorted(file for file in (Path(__file__).parent / "bad").iterdir() if file.suffix in (".yaml", ".json"))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from gamepipeline_engine.pipelinefile import load_file
 from gamepipeline_events.spec.schema import pipeline_schema
+from gamepipeline_projections.pipelinefile import load_file
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gamepipeline_engine.pipelinefile import load_text
+from gamepipeline_projections.pipelinefile import load_text
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefghi", "bcdefghij", strict=True)

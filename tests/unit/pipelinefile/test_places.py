@@ -2,7 +2,7 @@
 
 import pytest
 
-from gamepipeline_engine.pipelinefile import load_text
+from gamepipeline_projections.pipelinefile import load_text
 
 HEAD = "name: x\nsteps:\n- name: a\n  container:\n    image: b\n    commands:\n"
 

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from gamepipeline_engine.cli.offline.plan import command
-from gamepipeline_engine.pipelinefile import load_file
+from gamepipeline_projections.pipelinefile import load_file
 
 TEMPLATE = Path(__file__).parent / "start-platform.yaml"
 EXAMPLES = Path(__file__).parents[3] / "examples"

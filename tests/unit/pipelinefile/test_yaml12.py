@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gamepipeline_engine.pipelinefile import Loaded, load_text
-from gamepipeline_engine.pipelinefile.construct import scalar_value
 from gamepipeline_events.spec.matrix import expand
+from gamepipeline_projections.pipelinefile import Loaded, load_text
+from gamepipeline_projections.pipelinefile.construct import scalar_value
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from gamepipeline_engine.cli.exits import Exit
 from gamepipeline_engine.cli.output import note
 
 if TYPE_CHECKING:
-    from gamepipeline_engine.pipelinefile import Loaded
     from gamepipeline_engine.variables import NodeVariables, Resolved
     from gamepipeline_events import Problem
     from gamepipeline_events.spec.resolved import ResolvedPipeline
+    from gamepipeline_projections.pipelinefile import Loaded
 
 STDIN = "-"
 
@@ -34,7 +34,7 @@ class Job:
 
 def load(file: str) -> Loaded:
     """What is in ``file`` (``-``: on stdin). Never raises for what it holds."""
-    from gamepipeline_engine.pipelinefile import load_file, load_text
+    from gamepipeline_projections.pipelinefile import load_file, load_text
 
     return load_text(sys.stdin.buffer.read(), "<stdin>") if file == STDIN else load_file(file)
 

@@ -11,8 +11,8 @@ from gamepipeline_engine.cli.exits import Exit
 from gamepipeline_engine.cli.options import TABLE, file_argument, output_option
 
 if TYPE_CHECKING:
-    from gamepipeline_engine.pipelinefile import Loaded
     from gamepipeline_events import Problem
+    from gamepipeline_projections.pipelinefile import Loaded
 
 
 @click.command("validate")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gamepipeline_engine.pipelinefile.loader import Loaded, load_file, load_text
+from gamepipeline_projections.pipelinefile.loader import Loaded, load_file, load_text
 
 __all__ = ["Loaded", "load_file", "load_text"]

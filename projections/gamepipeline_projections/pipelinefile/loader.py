@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from gamepipeline_engine.pipelinefile.construct import Constructor
-from gamepipeline_engine.pipelinefile.nodes import Fault, Node, read_tree
-from gamepipeline_engine.pipelinefile.places import place
 from gamepipeline_events import Problem
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.resolved import ResolvedPipeline
+from gamepipeline_projections.pipelinefile.construct import Constructor
+from gamepipeline_projections.pipelinefile.nodes import Fault, Node, read_tree
+from gamepipeline_projections.pipelinefile.places import place
 
 MAX_FILE = 512 * 1024
 _NOT_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gamepipeline_engine.pipelinefile.construct import is_merge
-from gamepipeline_engine.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 from gamepipeline_events import Problem
 from gamepipeline_events.problems import Path
+from gamepipeline_projections.pipelinefile.construct import is_merge
+from gamepipeline_projections.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 
 KEY = -1
 AT_KEY = frozenset({"GP102", "GP103", "GP108", "GP402"})

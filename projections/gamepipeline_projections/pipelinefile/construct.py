@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from gamepipeline_engine.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 from gamepipeline_events import Problem
 from gamepipeline_events.problems import Path
 from gamepipeline_events.spec.checks.report import MAX_PROBLEMS, printable
+from gamepipeline_projections.pipelinefile.nodes import Mapping, Node, Scalar, Sequence
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
