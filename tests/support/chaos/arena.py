@@ -57,9 +57,9 @@ class Arena:
         return self.nats.kills + sum(engine.kills for engine in self.engines.values())
 
     @property
-    def starts(self) -> int:
-        """Containers that were started, as the daemon says."""
-        return self.watch.count("start") if self.watch is not None else 0
+    def started(self) -> frozenset[str]:
+        """Names of the containers that were started, as the daemon says."""
+        return self.watch.names("start") if self.watch is not None else frozenset()
 
     async def finish(self) -> Verdict:
         """No fault any more: everything must end, and nothing be left. Then judge."""

@@ -28,9 +28,9 @@ class Watch:
     def __init__(self) -> None:
         self.events: list[DockerEvent] = []
 
-    def count(self, action: str) -> int:
-        """How many events of this kind there were."""
-        return sum(one.action == action for one in self.events)
+    def names(self, action: str) -> frozenset[str]:
+        """The containers that had an event of this kind."""
+        return frozenset(one.container for one in self.events if one.action == action)
 
     async def read(self, stream: asyncio.StreamReader) -> None:
         """Until its end."""
