@@ -32,6 +32,8 @@ MEANING = {
     "timing.orphan_grace": "how old a container nobody wants must be before it is removed",
     "timing.stall_after": "a pipeline of which nothing runs and nothing is heard for this long stands still",
     "timing.pull_stall_after": "a pull of which nothing arrives for this long is given up, and tried again later",
+    "snapshots.every_events": "events of a pipeline after which its state is written down again",
+    "snapshots.every": "the same in time: what is new by then is written down, however little it is",
     "variables.env_file": "file of `NAME=value` lines",
     "variables.directory": "folder with one file for each variable, such as systemd's credentials",
     "variables.environment": "patterns of the engine's own environment variables that may be used",

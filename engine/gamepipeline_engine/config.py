@@ -97,6 +97,17 @@ class TimingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             raise ValueError("heartbeat is more than half of ack_wait")
 
 
+class SnapshotsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often the state of a pipeline that runs here is written down, to be read instead of its events."""
+
+    every_events: int = 200
+    every: Seconds = Seconds(30)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.every_events <= 1_000_000:
+            raise ValueError("every_events is not between 1 and 1000000")
+
+
 class VariablesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where envs and secrets come from; ``environment``, ``expose`` and ``secret`` hold patterns of names."""
 
@@ -145,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     node: NodeConfig = NodeConfig()
     nats: NatsConfig = NatsConfig()
     timing: TimingConfig = TimingConfig()
+    snapshots: SnapshotsConfig = SnapshotsConfig()
     variables: VariablesConfig = VariablesConfig()
     policy: Policy = Policy()
     limits: Limits = Limits()

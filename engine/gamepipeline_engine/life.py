@@ -32,11 +32,13 @@ from gamepipeline_engine.reconcile import JetStreamIdentity, Reconciler
 from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.runner.probes import NetworkProber
+from gamepipeline_engine.snapshots import Snapshots
 from gamepipeline_engine.supervision import Supervisor
 from gamepipeline_engine.supervision.refusal import Announce
 from gamepipeline_engine.variables import NodeVariables
 from gamepipeline_events import Subjects
 from gamepipeline_projections.connection import Hooks, Watchdog
+from gamepipeline_projections.snapshots import NatsBucket, SnapshotStore
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,9 @@ PRIVATE_POOL_FORGOTTEN = 3600.0
 
 LET_GO_WITHIN = 4.0
 """Seconds that calls to Docker which cannot be left half-done may take when the engine stops."""
+
+SNAPSHOTS_WITHIN = 1.0
+"""Seconds that an engine which stops takes for its last snapshots."""
 
 
 class ClientDead(Exception):
@@ -120,6 +125,7 @@ class Life:
                 group.create_task(_raise_when(dead))
                 group.create_task(self._listen())
                 group.create_task(sweep_artifacts(self.host))
+                group.create_task(self.host.snapshots.serve())
                 group.create_task(self.supervisor.serve(ready))
                 if self._reconciler is not None:
                     group.create_task(self._reconciler.serve())
@@ -140,6 +146,9 @@ class Life:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await self.supervisor.release_all("shutdown")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SNAPSHOTS_WITHIN):
+                    await self.host.snapshots.flush()
         await self.opened.close()
 
     async def _listen(self) -> None:
@@ -181,6 +190,9 @@ def _host(choices: Choices, opened: Connections, instance: str, former: frozense
         progress=choices.progress,
         artifacts=JetStreamArtifacts(opened.nats, opened.topology.artifacts),
         artifact_directory=artifact_directory(choices.config.node),
+        snapshots=Snapshots(
+            SnapshotStore(NatsBucket(opened.nats, opened.topology.snapshots), opened.realm.id), choices.config.snapshots
+        ),
         known=choices.known,
     )
 

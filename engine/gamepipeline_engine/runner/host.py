@@ -16,6 +16,7 @@ from gamepipeline_engine.queues.places import Places
 from gamepipeline_engine.redaction import KnownSecrets
 from gamepipeline_engine.runner.outages import Outages
 from gamepipeline_engine.runner.probes import Prober
+from gamepipeline_engine.snapshots import Snapshots
 from gamepipeline_engine.variables import NodeVariables, Resolved
 from gamepipeline_events import Usage
 from gamepipeline_events.spec.resolved import ResolvedPipeline
@@ -61,6 +62,8 @@ class Host:
     """The object store, which every engine reads and writes."""
     artifact_directory: ArtifactStore | None = None
     """Where this node keeps its own artifacts instead."""
+    snapshots: Snapshots = field(default_factory=Snapshots)
+    """Where the states of the pipelines are written down, and read from."""
     known: KnownSecrets = field(default_factory=KnownSecrets)
     """The one masker of what this process says."""
 

@@ -45,6 +45,7 @@ class Writer:
         self._host = host
         self.state = PipelineState(id=pipeline_id)
         self.epoch: int | None = None
+        self._snapshots = host.snapshots.of(pipeline_id)
         self._confirmed_at = 0.0
         self._learnt = False
 
@@ -58,6 +59,8 @@ class Writer:
         while True:
             state = self.state
             try:
+                if not state.head.seq:
+                    return await self._snapshots.read(self._host.journal)
                 async for record in self._host.journal.read(state.id, after=state.head.sequence):
                     state = evolve(state, decode(record.payload, sequence=record.sequence))
             except JournalUnavailable:  # nothing is known, so nothing is done
@@ -142,6 +145,8 @@ class Writer:
             self.epoch = data.epoch
         if event.epoch is not None:
             self._confirmed_at = began
+        if self.epoch is not None or self.state.terminal:  # the owner, the last one, or who watches its services
+            self._snapshots.offer(self.state)
 
     def _event(self, data: EventData, observed: Input, causation: str | None) -> Event:
         state, host = self.state, self._host
