@@ -5,12 +5,13 @@ finding   what a rule is, and what it finds
 evidence  what a history can be held against: Docker, clients, the logs, checkpoints
 history   one pipeline's records, decoded and folded
 tally     the logs stream, reduced while it is read
+sweep     a whole stream judged in one pass, with bounded memory
 rules     every rule, as data
 """
 
 from __future__ import annotations
 
-from gamepipeline_projections.audit.checker import NOTHING_MISSING, check_history, check_stream
+from gamepipeline_projections.audit.checker import NOTHING_MISSING, check_history, check_pipeline, check_stream
 from gamepipeline_projections.audit.evidence import (
     ClientJournal,
     DockerEvent,
@@ -21,6 +22,7 @@ from gamepipeline_projections.audit.evidence import (
 )
 from gamepipeline_projections.audit.finding import Finding, Rule
 from gamepipeline_projections.audit.rules import RULES
+from gamepipeline_projections.audit.sweep import Sweep
 from gamepipeline_projections.audit.tally import LogTally
 
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
     "SentCommand",
     "Stored",
     "StreamBounds",
+    "Sweep",
     "check_history",
+    "check_pipeline",
     "check_stream",
 ]

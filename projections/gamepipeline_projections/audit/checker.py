@@ -67,6 +67,24 @@ def check_history(
     return findings
 
 
+def check_pipeline(
+    pipeline_id: str,
+    records: Iterable[tuple[Stored, int]],
+    *,
+    logs: LogTally | None = None,
+    heads: Mapping[int, str] | None = None,
+) -> list[Finding]:
+    """As ``check_history``, of one pipeline; each record comes with the stream sequence of the one read before it."""
+    return _check(
+        History(
+            id=pipeline_id,
+            entries=fold_entries(pipeline_id, records),
+            logs=logs.of(pipeline_id) if logs is not None else None,
+            heads=dict(heads or {}),
+        )
+    )
+
+
 def check_stream(bounds: StreamBounds, heads: Mapping[int, str] | None = None) -> list[Finding]:
     """What the events stream's own numbers say about a loss; ``heads`` as for ``check_history``."""
     said = []

@@ -28,7 +28,7 @@ UNDECODABLE, MISPLACED, CHUNKS, CLOSED, SUMS = "undecodable", "misplaced", "chun
 """Kinds of what can be wrong with a log."""
 
 
-@dataclass
+@dataclass(slots=True)
 class AttemptLog:
     """One attempt's log so far. ``whole``: its first chunk is there."""
 
@@ -39,7 +39,8 @@ class AttemptLog:
     closed: bool = False
     excused: bool = False
     """A LogGap or LogTruncated says that something is missing."""
-    hasher: hashlib._Hash = field(default_factory=hashlib.sha256)
+    hasher: hashlib._Hash | None = field(default_factory=hashlib.sha256)
+    """None once the log is closed: there may be millions of them."""
 
 
 @dataclass
@@ -80,7 +81,7 @@ class PipelineLogs:
             self._chunk(log, data, record)
         elif isinstance(data, LogClosed):
             self._sums(log, data, record)
-            log.closed = True
+            log.closed, log.hasher = True, None
         else:
             log.excused = True
 
@@ -98,7 +99,8 @@ class PipelineLogs:
         partial = set(data.partial)
         for place, (_, _, text) in enumerate(data.lines):
             raw = (text if place in partial else f"{text}\n").encode()
-            log.hasher.update(raw)
+            if log.hasher is not None:
+                log.hasher.update(raw)
             log.bytes += len(raw)
             log.lines += place not in partial
 
@@ -106,7 +108,8 @@ class PipelineLogs:
         if self.expired and (not log.whole or (log.chunks == 0 and data.chunks)):
             return
         told = (data.chunks, data.lines, data.bytes, data.sha256)
-        found = (log.chunks, log.lines, log.bytes, log.hasher.hexdigest())
+        digest = log.hasher.hexdigest() if log.hasher is not None else data.sha256
+        found = (log.chunks, log.lines, log.bytes, digest)
         for name, one, other in zip(("chunks", "lines", "bytes", "sha256"), told, found, strict=True):
             if one != other:
                 about = f"LogClosed of attempt {data.attempt} says {name} {one}, the stored text has {other}"

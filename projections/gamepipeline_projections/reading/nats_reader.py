@@ -83,6 +83,10 @@ class LogReader:
         """Records of a pipeline (of one step; ``_pipeline`` for those of none) up to the last one now stored."""
         return self._reader.read(self._filter(pipeline_id, step_id), after)
 
+    def read_all(self, after: int = 0) -> AsyncGenerator[Recorded, None]:
+        """Every record above ``after``, up to the last one now stored."""
+        return self._reader.read(self._subjects.all_logs(), after)
+
     def follow(self, pipeline_id: str, step_id: str | None = None, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """As ``read``, and then every new record as it comes, for ever."""
         return self._reader.follow(self._filter(pipeline_id, step_id), after)

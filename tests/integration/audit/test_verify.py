@@ -123,6 +123,7 @@ async def test_a_sound_stream(case: Case, other: Case, tmp_path: Path) -> None:
             "events": len(case.records),
             "log_records": len(case.logs),
             "findings": [],
+            "more_findings": 0,
         }
         assert (await store.verify("nobody"))[0] == 7
 

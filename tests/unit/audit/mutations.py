@@ -197,6 +197,12 @@ ATTEMPTS = [
     Mutation(
         "a start of another attempt", "attempt_current", RETRY, forged(edit("StepStarted", "flaky", count=2, attempt=1))
     ),
+    Mutation(
+        "a back-off ends with an attempt that was not next",
+        "attempt_current",
+        BACK_OFF,
+        forged(edit("StepCanceled", attempt=3)),
+    ),
     Mutation("an attempt ends twice", "one_outcome", SEQUENCE, forged(insert(DONE, after="StepCompleted", of="fetch"))),
     Mutation(
         "a retry nobody announced",

@@ -18,6 +18,8 @@ from gamepipeline_events import (
     Event,
     LogClosed,
     PipelineResumed,
+    StepCanceled,
+    StepFailed,
     StepLog,
     StepReset,
     decode,
@@ -39,7 +41,7 @@ from gamepipeline_projections.reading import Recorded
 from tests.support.histories import DOCKER, Story, pipeline, step
 from tests.support.scenarios import every_scenario
 from tests.support.worlds import NUMBERS, World, documents
-from tests.unit.audit.cases import PIPELINE, document, forge, handed_over, insert, lived
+from tests.unit.audit.cases import PIPELINE, document, edit, find, forge, handed_over, insert, lived
 from tests.unit.audit.retelling import retold, write
 
 CHANGED = ("01_sequence", "11_retry_then_success", "17_cancel_while_running", "39_service_stays")
@@ -254,6 +256,19 @@ def test_a_step_that_was_reset_may_be_canceled_before_it_runs_again() -> None:
     story.then(data, epoch=2).then(StepReset(step="a", reason="lost")).cancel_requested().step_canceled("a")
     records = write((decode(payload), True) for payload in story.payloads)
     assert {one.rule for one in check_history(records)} & {"one_outcome", "stop_before_cancel"} == set()
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_back_off_ends_with_either_number(attempt: int) -> None:
+    """With the attempt that was to come; older engines wrote the number of the one that had failed."""
+    case = lived("18_cancel_in_back_off")
+    events = case.events
+    written = events[find(events, "StepCanceled")].data
+    failed = events[find(events, "StepFailed")].data
+    assert isinstance(written, StepCanceled)
+    assert isinstance(failed, StepFailed)
+    assert (failed.attempt, written.attempt) == (1, 2)
+    assert forge(case, edit("StepCanceled", attempt=attempt)).findings() == []
 
 
 def test_rules_are_sentences() -> None:

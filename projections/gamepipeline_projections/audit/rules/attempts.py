@@ -192,7 +192,8 @@ RULES = (
     Rule(
         "one_outcome",
         GROUP,
-        "An attempt ends at most once (a step canceled in back-off is canceled in the name of its last attempt).",
+        "An attempt ends at most once (before 24 November 2026 a step was canceled in its back-off in the name of "
+        "the attempt that had failed).",
         _one_outcome,
     ),
     Rule("retry_announced", GROUP, "A new attempt needs a `StepFailed` with `will_retry`, or a reset.", _announced),

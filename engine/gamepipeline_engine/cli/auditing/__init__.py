@@ -1,0 +1,5 @@
+"""What ``gamepipeline audit`` does.
+
+report   what was checked, and what was found
+stored   ``verify`` over the streams
+"""
