@@ -16,7 +16,6 @@ from gamepipeline_engine.config import SnapshotsConfig
 from gamepipeline_projections.snapshots import (
     MemoryBucket,
     NotKept,
-    Snapshot,
     SnapshotStore,
     SnapshotsUnavailable,
     Unusable,
@@ -111,9 +110,8 @@ class PipelineSnapshots:
     async def save(self) -> None:
         """Write the latest state. Raises SnapshotsUnavailable; Unusable, NotKept: no use trying before more is new."""
         state = self.latest
-        store = self._owner.store
         try:
-            await store.put(Snapshot(realm=store.realm, state=state), wrong=self._wrong)
+            await self._owner.store.put(state, wrong=self._wrong)
         except SnapshotsUnavailable:
             raise
         except BaseException:

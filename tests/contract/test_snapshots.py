@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 from nats.js.api import KeyValueConfig
@@ -17,7 +18,6 @@ from gamepipeline_projections.snapshots import (
     MemoryBucket,
     NatsBucket,
     NotKept,
-    Snapshot,
     SnapshotStore,
     SnapshotsUnavailable,
     Superseded,
@@ -83,7 +83,7 @@ async def test_a_snapshot_comes_back(bucket: Bucket) -> None:
     """Equal in all, and with its revision."""
     store, last = SnapshotStore(bucket, REALM), states()[-1]
     assert await store.get("p1") is None
-    assert await store.put(Snapshot(realm=REALM, state=last))
+    assert await store.put(last)
     found = await store.get("p1")
     assert found is not None
     assert (found.state, found.position, found.realm) == (last, last.head.sequence, REALM)
@@ -93,10 +93,10 @@ async def test_a_snapshot_comes_back(bucket: Bucket) -> None:
 async def test_a_newer_one_never_gives_way(bucket: Bucket) -> None:
     """Neither to an older one nor to one that goes as far."""
     store, all_of_them = SnapshotStore(bucket, REALM), states()
-    assert await store.put(Snapshot(realm=REALM, state=all_of_them[3]))
-    assert not await store.put(Snapshot(realm=REALM, state=all_of_them[2]))
-    assert not await store.put(Snapshot(realm=REALM, state=all_of_them[3]))
-    assert await store.put(Snapshot(realm=REALM, state=all_of_them[4]))
+    assert await store.put(all_of_them[3])
+    assert not await store.put(all_of_them[2])
+    assert not await store.put(all_of_them[3])
+    assert await store.put(all_of_them[4])
     found = await store.get("p1")
     assert found is not None
     assert found.state == all_of_them[4]
@@ -106,10 +106,8 @@ async def test_of_many_writers_at_once_the_newest_wins(bucket: Bucket) -> None:
     """Whoever comes first."""
     stores, all_of_them = [SnapshotStore(bucket, REALM) for _ in range(2)], states()
     before = 0
-    for older, newer in zip(all_of_them, all_of_them[1:], strict=False):
-        await asyncio.gather(
-            stores[0].put(Snapshot(realm=REALM, state=newer)), stores[1].put(Snapshot(realm=REALM, state=older))
-        )
+    for older, newer in pairwise(all_of_them):
+        await asyncio.gather(stores[0].put(newer), stores[1].put(older))
         found = await stores[0].get("p1")
         assert found is not None
         assert found.state == newer
@@ -121,24 +119,24 @@ async def test_what_is_no_snapshot_of_this_realm_gives_way(bucket: Bucket) -> No
     """It is of no use to anybody here, however far it says it goes."""
     store, all_of_them = SnapshotStore(bucket, REALM), states()
     foreign = SnapshotStore(bucket, "01JDREALM00000000000000001")
-    assert await foreign.put(Snapshot(realm=foreign.realm, state=all_of_them[-1]))
+    assert await foreign.put(all_of_them[-1])
     assert await store.get("p1") is None
-    assert await store.put(Snapshot(realm=REALM, state=all_of_them[0]))
+    assert await store.put(all_of_them[0])
     kept = await bucket.get("p1")
     assert kept is not None
     await bucket.put("p1", b"\x00 no snapshot", kept.revision)
     assert await store.get("p1") is None
-    assert await store.put(Snapshot(realm=REALM, state=all_of_them[0]))
+    assert await store.put(all_of_them[0])
 
 
 async def test_one_that_the_stream_contradicts_gives_way_when_it_is_named(bucket: Bucket) -> None:
     """By its revision, so that no other one is meant."""
     store, all_of_them = SnapshotStore(bucket, REALM), states()
-    await store.put(Snapshot(realm=REALM, state=all_of_them[-1]))
+    await store.put(all_of_them[-1])
     wrong = await store.get("p1")
     assert wrong is not None
-    assert not await store.put(Snapshot(realm=REALM, state=all_of_them[0]), wrong=wrong.revision + 1)
-    assert await store.put(Snapshot(realm=REALM, state=all_of_them[0]), wrong=wrong.revision)
+    assert not await store.put(all_of_them[0], wrong=wrong.revision + 1)
+    assert await store.put(all_of_them[0], wrong=wrong.revision)
 
 
 async def test_a_bucket_that_is_not_there_holds_nothing(nats_server: NatsServer) -> None:
@@ -163,9 +161,9 @@ async def test_faults_in_memory() -> None:
     bucket.away = True
     assert await store.get("p1") is None
     with pytest.raises(SnapshotsUnavailable):
-        await store.put(Snapshot(realm=REALM, state=last))
+        await store.put(last)
     bucket.away, bucket.lost_acks = False, 1
     with pytest.raises(SnapshotsUnavailable):
-        await store.put(Snapshot(realm=REALM, state=last))
-    assert not await store.put(Snapshot(realm=REALM, state=last))
+        await store.put(last)
+    assert not await store.put(last)
     assert bucket.puts == 1

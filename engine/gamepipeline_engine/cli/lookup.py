@@ -16,10 +16,11 @@ from gamepipeline_engine.cli.session import Session
 from gamepipeline_engine.commands.queue_port import Queued
 from gamepipeline_events import decode
 from gamepipeline_events.ids import ID_PATTERN, is_id
-from gamepipeline_projections import PipelineState, PipelineStatus, evolve, fold, status_of
+from gamepipeline_projections import PipelineState, PipelineStatus, evolve, status_of
 from gamepipeline_projections.outline import outline
 from gamepipeline_projections.reading import JournalUnavailable, Recorded
 from gamepipeline_projections.reading.api import BROKEN, explain
+from gamepipeline_projections.snapshots import recover
 from gamepipeline_projections.state import StepState
 
 LATEST = "@latest"
@@ -95,9 +96,9 @@ def not_started(queued: Queued) -> PipelineState:
 
 async def read_state(session: Session, pipeline_id: str) -> PipelineState:
     """The state of a pipeline from its events, or from its command when it has none."""
-    payloads = [decode(one.payload, sequence=one.sequence) async for one in session.events.read(pipeline_id)]
-    if payloads:
-        return fold(payloads)
+    found = await recover(session.events, session.snapshots, pipeline_id)
+    if found.state.head.seq:
+        return found.state
     queued = await session.queue.queued(pipeline_id)
     if queued is None:
         raise CliError(Exit.NOT_FOUND, f"no pipeline {pipeline_id}", "see `gamepipeline list`")

@@ -18,6 +18,7 @@ from gamepipeline_engine.config import load_config
 from gamepipeline_projections.connection import connect
 from gamepipeline_projections.reading import EventReader, JournalUnavailable, LogReader
 from gamepipeline_projections.reading.api import ApiRefused, StreamApi
+from gamepipeline_projections.snapshots import NatsBucket, SnapshotStore
 from gamepipeline_projections.target import Target, resolve_target
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Session:
     def logs(self) -> LogReader:
         """Reader of the logs stream."""
         return LogReader(self.client, self.topology.subjects, self.topology.logs)
+
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """The last snapshots of the pipelines, to read."""
+        return SnapshotStore(NatsBucket(self.client, self.topology.snapshots))
 
     @property
     def queue(self) -> JetStreamCommandQueue:

@@ -92,12 +92,15 @@ def read_header(payload: bytes) -> Header:
         raise Unusable(f"is damaged: {error}") from error
 
 
-def decode_snapshot(payload: bytes, *, realm: str, pipeline_id: str, revision: int = 0) -> Snapshot:
-    """The snapshot in ``payload``. Raises Unusable for a damaged one, another schema, realm or pipeline."""
+def decode_snapshot(payload: bytes, *, realm: str | None, pipeline_id: str, revision: int = 0) -> Snapshot:
+    """The snapshot in ``payload``. Raises Unusable for a damaged one, another schema, realm or pipeline.
+
+    ``realm`` None: of any realm. Whether the stream agrees is for ``recover`` to see.
+    """
     header = read_header(payload)
     if header.schema != STATE_SCHEMA:
         raise Unusable(f"has schema {header.schema}, this version reads {STATE_SCHEMA}")
-    if header.realm != realm:
+    if realm is not None and header.realm != realm:
         raise Unusable(f"is of realm {header.realm}")
     if header.pipeline_id != pipeline_id:
         raise Unusable(f"is of pipeline {header.pipeline_id}")
@@ -108,7 +111,7 @@ def decode_snapshot(payload: bytes, *, realm: str, pipeline_id: str, revision: i
         raise Unusable("says something else than its state")
     if why := why_not_kept(state):
         raise Unusable(why)
-    return Snapshot(realm=realm, state=state, revision=revision)
+    return Snapshot(realm=header.realm, state=state, revision=revision)
 
 
 def _state(body: bytes, header: Header) -> PipelineState:

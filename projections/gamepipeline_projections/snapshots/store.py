@@ -13,6 +13,7 @@ from gamepipeline_projections.snapshots.snapshot import (
     encode_snapshot,
     read_header,
 )
+from gamepipeline_projections.state import PipelineState
 
 _TRIES = 5
 """Writers that may be faster, one after the other, before one gives up: the next snapshot comes anyway."""
@@ -21,11 +22,14 @@ _log = logging.getLogger(__name__)
 
 
 class SnapshotStore:
-    """Snapshots of the pipelines of ``realm`` in ``bucket``."""
+    """Snapshots of the pipelines of ``realm`` in ``bucket``.
 
-    def __init__(self, bucket: Bucket, realm: str) -> None:
+    ``realm`` None: somebody who only reads, and leaves it to the stream to tell whose snapshot it is.
+    """
+
+    def __init__(self, bucket: Bucket, realm: str | None = None) -> None:
         self._bucket = bucket
-        self.realm = realm
+        self._realm = realm
 
     async def get(self, pipeline_id: str) -> Snapshot | None:
         """The last one; None when there is none, or none that can be used, or no answer. Never raises."""
@@ -33,19 +37,22 @@ class SnapshotStore:
             kept = await self._bucket.get(pipeline_id)
             if kept is None:
                 return None
-            return decode_snapshot(kept.payload, realm=self.realm, pipeline_id=pipeline_id, revision=kept.revision)
+            return decode_snapshot(kept.payload, realm=self._realm, pipeline_id=pipeline_id, revision=kept.revision)
         except (SnapshotsUnavailable, Unusable) as why:
             _log.warning("snapshot of pipeline %s ignored: %s", pipeline_id, why)
             return None
 
-    async def put(self, snapshot: Snapshot, *, wrong: int = 0) -> bool:
-        """Store it, unless there is one that goes as far; False: there is.
+    async def put(self, state: PipelineState, *, wrong: int = 0) -> bool:
+        """Store a snapshot of ``state``, unless there is one that goes as far; False: there is.
 
         ``wrong``: the revision of one that the stream contradicts; it gives way however far it goes.
         Raises Unusable, NotKept, SnapshotsUnavailable.
         """
+        if self._realm is None:
+            raise ValueError("a snapshot names its realm: nobody can write one who does not know it")
+        snapshot = Snapshot(realm=self._realm, state=state)
         payload = await asyncio.to_thread(encode_snapshot, snapshot)
-        key = snapshot.state.id
+        key = state.id
         for _ in range(_TRIES):
             kept = await self._bucket.get(key)
             if kept is not None and kept.revision != wrong and self._reaches(kept, snapshot):
@@ -63,5 +70,5 @@ class SnapshotStore:
             header = read_header(kept.payload)
         except Unusable:
             return False
-        same = (header.realm, header.pipeline_id) == (self.realm, snapshot.state.id)
+        same = (header.realm, header.pipeline_id) == (snapshot.realm, snapshot.state.id)
         return same and header.position >= snapshot.position
