@@ -37,15 +37,12 @@ from gamepipeline_events import (
     decode,
     encode,
 )
-from gamepipeline_events.ids import ID_PATTERN, is_id
+from gamepipeline_events.ids import is_id
 from gamepipeline_events.problems import parse_path
-from gamepipeline_events.spec.arguments import bind_arguments
-from gamepipeline_events.spec.check import check
-from gamepipeline_events.spec.hash import spec_hash
 from gamepipeline_events.spec.resolved import ResolvedPipeline
 from gamepipeline_events.subjects import CommandSubject
-from gamepipeline_projections.pipelinefile import load_text
 from gamepipeline_projections.replay import fold
+from gamepipeline_projections.sending.submission import TAKEN, WAITING, Submission, prepare
 from gamepipeline_projections.state import TERMINAL, PipelineState
 from gamepipeline_projections.status import PipelineStatus, status_of
 
@@ -223,38 +220,25 @@ class GamePipelineEngine:
         ``id`` is an idempotency key: the same document and arguments again give the run that
         exists, other ones raise Conflict. Raises Invalid with every problem, Unavailable.
         """
-        document, spec = _checked(pipeline)
-        given = dict(args or {})
-        values, problems = bind_arguments(spec, given)
-        if problems:
-            raise Invalid(problems)
-        pipeline_id = id or spec.id or new_id().lower()
-        if not is_id(pipeline_id):
-            why = f"{pipeline_id!r:.100} is not a legal id: it must match {ID_PATTERN}"
-            raise Invalid([Problem(code="GP105", message=why, path=("id",))])
-        if told := secret_arguments(self.host.values(spec), values):
+        run = prepare(pipeline, args, id)
+        if told := secret_arguments(self.host.values(run.spec), run.values):
             raise Invalid(told)
-        wanted = spec_hash(document, given)
-        state = await self._state(pipeline_id)
+        state = await self._state(run.id)
         if state is None:
-            await self._queue(pipeline_id, spec, document, given, wanted)
-        elif state.spec_hash != wanted:
-            raise Conflict(pipeline_id, "the id belongs to a pipeline with another document or other arguments")
-        return await self._submitted(pipeline_id)
+            await self._queue(run)
+        elif state.spec_hash != run.spec_hash:
+            raise Conflict(run.id, TAKEN)
+        return await self._submitted(run.id)
 
-    async def _queue(
-        self, pipeline_id: str, spec: ResolvedPipeline, document: dict[str, Any], args: dict[str, Any], wanted: str
-    ) -> None:
-        pool = self.pools[0] if self._private else self._pool_of(spec)
-        command = Execute(id=new_id(), pipeline=document, args=args, submitted_by=self._actor)
+    async def _queue(self, run: Submission) -> None:
+        pool = self.pools[0] if self._private else self._pool_of(run.spec)
+        command = Execute(id=new_id(), pipeline=run.document, args=run.args, submitted_by=self._actor)
         try:
-            stored = await self.connections.queue.publish(CommandSubject("execute", pipeline_id, pool), command)
+            stored = await self.connections.queue.publish(CommandSubject("execute", run.id, pool), command)
         except QueueError as exc:
             raise Unavailable(f"the pipeline could not be queued: {exc}", "See gamepipeline doctor") from exc
-        if isinstance(stored, AlreadyQueued) and stored.queued is not None:
-            other = stored.queued.execute()
-            if other is None or spec_hash(other.pipeline, other.args) != wanted:
-                raise Conflict(pipeline_id, "another pipeline with this id waits in the queue")
+        if isinstance(stored, AlreadyQueued) and stored.queued is not None and not run.is_that(stored.queued):
+            raise Conflict(run.id, WAITING)
 
     def _pool_of(self, spec: ResolvedPipeline) -> str:
         """The pool the pipeline names; one that names none runs here."""
@@ -365,17 +349,3 @@ async def _end(task: asyncio.Task[None]) -> None:
 def _problem(error: RejectedError) -> Problem:
     """A reason for a rejection as it was before it was on record."""
     return Problem(code=error.code, message=error.message, path=parse_path(error.path), hint=error.hint)
-
-
-def _checked(pipeline: GamePipeline | Mapping[str, Any] | str) -> tuple[dict[str, Any], ResolvedPipeline]:
-    """The document and what it means. Raises Invalid."""
-    if isinstance(pipeline, str):
-        loaded = load_text(pipeline, "pipeline")
-        document, spec, problems = loaded.document, loaded.pipeline, loaded.problems
-    else:
-        document = pipeline.document() if isinstance(pipeline, GamePipeline) else dict(pipeline)
-        checked = check(document)
-        spec, problems = checked.pipeline, checked.problems
-    if document is None or spec is None:
-        raise Invalid([one for one in problems if one.severity == "error"])
-    return document, spec

@@ -17,7 +17,7 @@ from gamepipeline_events.codec import (
     payload_hash,
 )
 from gamepipeline_events.commands import Cancel, Command, Execute, Stop
-from gamepipeline_events.errors import BadInput, GamePipelineError, Invalid
+from gamepipeline_events.errors import BadInput, Conflict, GamePipelineError, Invalid, NotFound, Unavailable
 from gamepipeline_events.problems import CODES, Problem
 from gamepipeline_events.spec import (
     Checked,
@@ -38,16 +38,19 @@ __all__ = [  # noqa: PLE0604 - _catalog is a list of strings
     "Cancel",
     "Checked",
     "Command",
+    "Conflict",
     "Event",
     "Execute",
     "GamePipeline",
     "GamePipelineError",
     "Invalid",
+    "NotFound",
     "Problem",
     "ResolvedPipeline",
     "ResolvedStep",
     "Stop",
     "Subjects",
+    "Unavailable",
     "UnknownEvent",
     "bind_arguments",
     "check",

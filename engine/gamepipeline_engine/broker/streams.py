@@ -25,10 +25,11 @@ from ulid import ULID
 from gamepipeline_engine.broker.compare import stream_differences
 from gamepipeline_engine.broker.errors import Difference, ProvisioningFailed, StoreTooSmall, StreamMismatch
 from gamepipeline_events.ids import is_ulid
-from gamepipeline_events.subjects import DEFAULT_ROOT, Subjects
 from gamepipeline_projections.connection import server_info
+from gamepipeline_projections.topology import REALM_KEY, Topology
 
-REALM_KEY = "gamepipeline_realm"
+__all__ = ["CLUSTER_REPLICAS", "REALM_KEY", "Realm", "StreamOptions", "Topology", "provision"]
+
 CLUSTER_REPLICAS = 3
 _MIB = 1024 * 1024
 _SMALLEST = _MIB
@@ -45,52 +46,6 @@ _NO_ROOM = {10002, 10023, 10028, 10047}
 _NO_PEERS = 10005
 _NO_REPLICAS = 10074
 _OVERLAP = 10065
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """Names under one root. Raises BadInput for a root that may not stand in a subject."""
-
-    root: str = DEFAULT_ROOT
-
-    def __post_init__(self) -> None:
-        """Refuse an illegal root before it is used."""
-        Subjects(self.root)
-
-    @property
-    def subjects(self) -> Subjects:
-        """Builder and parser of the subjects in these streams."""
-        return Subjects(self.root)
-
-    @property
-    def events(self) -> str:
-        """Stream of the events: GAMEPIPELINE_EVENTS."""
-        return f"{self.root.upper()}_EVENTS"
-
-    @property
-    def logs(self) -> str:
-        """Stream of the logs: GAMEPIPELINE_LOGS."""
-        return f"{self.root.upper()}_LOGS"
-
-    @property
-    def commands(self) -> str:
-        """Work queue of the commands: GAMEPIPELINE_COMMANDS."""
-        return f"{self.root.upper()}_COMMANDS"
-
-    @property
-    def snapshots(self) -> str:
-        """Bucket of the last snapshot per pipeline."""
-        return f"{self.root}_snapshots"
-
-    @property
-    def nodes(self) -> str:
-        """Bucket of the presence records."""
-        return f"{self.root}_nodes"
-
-    @property
-    def artifacts(self) -> str:
-        """Object store."""
-        return f"{self.root}_artifacts"
 
 
 @dataclass(frozen=True, slots=True)
