@@ -50,7 +50,7 @@ def fit(reasons: list[Reason]) -> list[Reason]:
     for one in reasons:
         assert one.question.endswith("?"), one
         assert one.answer[-1] in ".!?", one
-        assert one.answer[0].isupper() or one.answer.startswith(("cli:", "engine:")), one
+        assert not one.answer[0].islower() or one.answer.startswith(("cli:", "engine:")), one
         assert "None" not in f"{one.question} {one.answer}", one
     numbers = [one.seq for one in reasons if one.seq is not None]
     assert numbers == sorted(set(numbers), reverse=True)
