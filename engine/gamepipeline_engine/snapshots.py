@@ -98,8 +98,9 @@ class PipelineSnapshots:
     async def read(self, events: History) -> PipelineState:
         """The pipeline's state from its snapshot on. Raises as ``recover``."""
         found = await recover(events, self._owner.store, self.pipeline_id)
-        self._saved, self._wrong = found.snapshot, found.wrong
-        self._ended = found.state.terminal and found.snapshot > 0
+        self._wrong = found.wrong
+        if found.snapshot is not None:
+            self._saved, self._ended = found.snapshot.state.head.seq, found.snapshot.state.terminal
         return found.state
 
     def offer(self, state: PipelineState) -> None:

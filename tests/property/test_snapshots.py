@@ -46,7 +46,8 @@ def test_snapshot_and_tail_are_the_full_replay(source: dict[str, Any], numbers: 
             found = await recover(kept.journal, kept.snapshots, "p1")
             assert found.state == whole
             assert document(found.state) == document(whole)
-            assert (found.snapshot, found.wrong) == (cut, 0)
+            assert found.snapshot is not None
+            assert (found.snapshot.state.head.seq, found.wrong) == (cut, 0)
             assert kept.journal.read_records == whole.head.seq - cut + 1
 
     asyncio.run(check())
@@ -99,12 +100,12 @@ def test_a_snapshot_of_another_history_changes_nothing(
             kept.bucket.values["p1"] = Value(payload, 7)
             found = await recover(kept.journal, kept.snapshots, "p1")
             assert found.state == whole
-            assert (found.snapshot, found.wrong) == (0, 7 if contradicted else 0)
+            assert (found.snapshot, found.wrong) == (None, 7 if contradicted else 0)
         # The stream was restored from a backup: what it had at the snapshot's place is not there any more.
         kept.stream.rewind(whole.head.sequence - 1)
         kept.bucket.values["p1"] = Value(snapshot(whole), 9)
         found = await recover(kept.journal, kept.snapshots, "p1")
-        assert (found.snapshot, found.wrong) == (0, 9)
+        assert (found.snapshot, found.wrong) == (None, 9)
         assert document(found.state) == document(kept.folded())
 
     asyncio.run(check())
@@ -118,7 +119,8 @@ def test_who_knows_no_realm_is_told_by_the_stream(realm: str | None) -> None:
         kept = lived({"name": "x", "steps": [{"name": "a", "container": {"image": "i", "commands": ["true"]}}]}, [])
         await kept.snapshots.put(kept.folded(3))
         found = await recover(kept.journal, SnapshotStore(kept.bucket, realm), "p1")
-        assert (found.state, found.snapshot) == (kept.folded(), 3)
+        assert found.state == kept.folded()
+        assert found.snapshot is not None
         with pytest.raises(ValueError, match="realm"):
             await SnapshotStore(kept.bucket).put(kept.folded())
 

@@ -30,13 +30,13 @@ class History(Protocol):
 
 
 class Recovered(NamedTuple):
-    """``state`` as of the last event stored, ``snapshot`` the number of events that were not read for it.
+    """``state`` as of the last event stored, and the ``snapshot`` it continues; None: it took all events.
 
     ``wrong``: revision of a snapshot that the stream contradicts, 0 for none.
     """
 
     state: PipelineState
-    snapshot: int = 0
+    snapshot: Snapshot | None = None
     wrong: int = 0
 
 
@@ -53,7 +53,7 @@ async def recover(events: History, snapshots: SnapshotStore, pipeline_id: str) -
     except GamePipelineError as why:
         _log.warning("snapshot of pipeline %s ignored: %s", pipeline_id, why)
         return Recovered(await _fold(events, PipelineState(id=pipeline_id)), wrong=snapshot.revision)
-    return Recovered(state, snapshot=snapshot.state.head.seq)
+    return Recovered(state, snapshot)
 
 
 class _Contradicted(GamePipelineError):
