@@ -15,7 +15,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A place where a history breaks a rule.
 
     ``sequence`` is the stream sequence of the event (of the log record, for rules about logs) and
-    ``seq`` the pipeline's own number of the event; 0 where it is about no single record.
+    ``seq`` the pipeline's own number of the event; 0 where it is about no single record. ``place``:
+    the file and the line of an export, empty for what is stored in a stream.
     """
 
     rule: str
@@ -23,12 +24,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     seq: int
     message: str
+    place: str = ""
 
     def __str__(self) -> str:
         seq = f", event {self.seq}" if self.seq else ""
         sequence = f" (stream sequence {self.sequence})" if self.sequence else ""
-        where = f"pipeline {self.pipeline_id}" if self.pipeline_id else "the events stream"
-        return f"{where}{seq}{sequence}: {self.rule}: {self.message}"
+        where = f"pipeline {self.pipeline_id}" if self.pipeline_id else "" if self.place else "the events stream"
+        place = ": ".join(one for one in (self.place, where) if one)
+        return f"{place}{seq}{sequence}: {self.rule}: {self.message}"
 
 
 class Remark(msgspec.Struct, frozen=True):

@@ -88,9 +88,9 @@ class Sweep:
         return self._held
 
     @property
-    def late(self) -> tuple[str, ...]:
-        """Ids of pipelines that must be read again as a whole, and given to ``judge_again``."""
-        return tuple(self._late)
+    def late(self) -> dict[str, int]:
+        """Pipelines that must be read again as a whole and given to ``judge_again``, and how many events each has."""
+        return dict(self._late)
 
     @property
     def findings(self) -> list[Finding]:

@@ -37,7 +37,7 @@ def swept(records: list[Recorded], sweep: Sweep) -> list[Finding]:
     sweep.finish()
     for late in sweep.late:
         sweep.judge_again(late, [one for one in records if one.subject.split(".")[2] == late])
-    assert sweep.late == ()
+    assert sweep.late == {}
     return sweep.findings
 
 

@@ -11,6 +11,9 @@ from gamepipeline_projections.audit.tally import CHUNKS, CLOSED, MISPLACED, SUMS
 
 GROUP = "logs"
 
+OF_RECORDS = frozenset({"log_readable", "chunks_dense", "closed_last", "log_sums"})
+"""Rules whose findings name the sequence of a log record, not that of an event."""
+
 
 def _wrong(*kinds: str, excusable: bool = False) -> Callable[[History], Iterator[Remark]]:
     def check(history: History) -> Iterator[Remark]:
