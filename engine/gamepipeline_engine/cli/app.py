@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "submit": Entry("acting.submit", "Hand a pipeline to the engines of a pool; print its id."),
     "engine": Entry("running.engine", "Serve pools of pipelines on this node."),
     "status": Entry("reading.status", "Show one pipeline."),
+    "why": Entry("reading.why", "Say why a pipeline or a step is as it is."),
     "list": Entry("reading.list", "List pipelines, newest first."),
     "logs": Entry("reading.logs", "Print what the steps wrote."),
     "events": Entry("reading.events", "Print events exactly as stored, one JSON object a line."),

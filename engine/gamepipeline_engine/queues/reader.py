@@ -18,6 +18,7 @@ from gamepipeline_engine.runner.writer import Fenced
 from gamepipeline_events import BadInput, Event, Subjects, decode
 from gamepipeline_events.catalog import TERMINAL_EVENTS
 from gamepipeline_events.subjects import EventSubject
+from gamepipeline_projections.reading import EventReader
 from gamepipeline_projections.tickets import RELEVANT, TICKETS, Place, TicketTable
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,11 @@ async def _begin(places: Places, journal: Journal, subjects: Subjects) -> None:
     upto = places.highest_wanted
     if places.position is not None and upto - places.position < FAR_BEHIND:
         return
+    places.renew(await read_table(journal, subjects, upto))
+
+
+async def read_table(journal: Journal | EventReader, subjects: Subjects, upto: int) -> TicketTable:
+    """The living tickets as of the stream sequence ``upto``. Raises JournalError."""
     records = []
     for pipeline_id in await _with_tickets(journal, subjects):
         async with contextlib.aclosing(journal.read(pipeline_id)) as history:
@@ -75,10 +81,10 @@ async def _begin(places: Places, journal: Journal, subjects: Subjects) -> None:
         if event is not None:
             table.take(event)
     table.position = upto
-    places.renew(table)
+    return table
 
 
-async def _with_tickets(journal: Journal, subjects: Subjects) -> list[str]:
+async def _with_tickets(journal: Journal | EventReader, subjects: Subjects) -> list[str]:
     """The pipelines that may have a living ticket: they took one, and are not over without a service."""
     found: dict[str, None] = {}
     for event_type in TICKETS:

@@ -79,6 +79,25 @@ def test_status_as_it_was(cli: Cli, ended: Done) -> None:
     assert "status: pending\n" in cli("status", reads, "--at", "1").out
 
 
+def test_why_it_failed(cli: Cli) -> None:
+    """From the failure back to who submitted it; the same as text and as JSON."""
+    reasons = cli("why", cli.id("reads"), "-o", "json").json
+    assert [one["event"] for one in reasons if one["event"] != "AlertRaised"] == [
+        *("PipelineFailed", "StepFailed", "StepScheduled", "PipelineStarted", "PipelineSubmitted")
+    ]
+    assert reasons[-1]["actor"].startswith("cli:")
+    assert reasons[-1]["command"] == reasons[-1]["caused_by"]
+    text = cli("why", cli.id("reads")).out
+    assert all(f"{one['question']}\n  {one['answer']}\n" in text for one in reasons)
+    assert "    | oops\n" in text
+
+
+def test_why_a_step_did_not_run(cli: Cli) -> None:
+    """It names the one it needed, and why that one failed."""
+    reasons = cli("why", cli.id("reads"), "never", "-o", "json").json
+    assert [(one["event"], one["step"]) for one in reasons[:2]] == [("StepSkipped", "never"), ("StepFailed", "bad")]
+
+
 def test_ids_may_be_short(cli: Cli) -> None:
     """A unique prefix, and the newest run."""
     assert cli("status", cli.id("reads")[:-3], "-o", "json").json["id"] == cli.id("reads")
@@ -103,6 +122,8 @@ def test_ids_may_be_short(cli: Cli) -> None:
         (["status", "../x"], 2),
         (["status", "x" * 300], 2),
         (["status", "ﬁ"], 2),
+        (["why", "nope"], 7),
+        (["why", "reads", "nope"], 7),
         (["status", "nope", "--at", "1"], 7),
         (["status", "reads", "--at", "9999"], 7),
         (["status", "reads", "--at", "2020-01-01T00:00:00Z"], 7),

@@ -71,6 +71,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "submit",
         "engine",
         "status",
+        "why",
         "list",
         "logs",
         "events",

@@ -82,7 +82,7 @@ async def _logs(settings: Settings, text: str, wanted: Wanted) -> None:
     async with open_session(settings) as session:
         pipeline_id = await resolve_id(session, text)
         state = await read_state(session, pipeline_id)
-        _check_step(wanted.step, state)
+        check_step(wanted.step, state)
         writer = Writer(wanted, list(state.steps), sys.stdout.buffer)
         end = await _end(session, pipeline_id, wanted.step)
         async with aclosing(session.logs.read(pipeline_id, wanted.step)) as records:
@@ -96,7 +96,8 @@ async def _logs(settings: Settings, text: str, wanted: Wanted) -> None:
         writer.end()
 
 
-def _check_step(step: str | None, state: PipelineState) -> None:
+def check_step(step: str | None, state: PipelineState) -> None:
+    """Raise CliError, 7, for a step that the pipeline has not."""
     from gamepipeline_engine.cli.exits import CliError, Exit
     from gamepipeline_events.ids import PIPELINE_LEVEL
 
