@@ -110,7 +110,7 @@ def decode_snapshot(payload: bytes, *, realm: str | None, pipeline_id: str, revi
     if (state.id, head.sequence, head.seq, head.id or "", head.hash) != said:
         raise Unusable("says something else than its state")
     if why := why_not_kept(state):
-        raise Unusable(why)
+        raise Unusable(f"is not to be continued: {why}")
     return Snapshot(realm=header.realm, state=state, revision=revision)
 
 

@@ -38,9 +38,11 @@ class SnapshotStore:
             if kept is None:
                 return None
             return decode_snapshot(kept.payload, realm=self._realm, pipeline_id=pipeline_id, revision=kept.revision)
-        except (SnapshotsUnavailable, Unusable) as why:
-            _log.warning("snapshot of pipeline %s ignored: %s", pipeline_id, why)
-            return None
+        except SnapshotsUnavailable as why:
+            _log.info("snapshot of pipeline %s not read: %s", pipeline_id, why)
+        except Unusable as why:
+            _log.warning("snapshot of pipeline %s ignored: it %s", pipeline_id, why)
+        return None
 
     async def put(self, state: PipelineState, *, wrong: int = 0) -> bool:
         """Store a snapshot of ``state``, unless there is one that goes as far; False: there is.

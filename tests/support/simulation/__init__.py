@@ -5,6 +5,7 @@ chance     everything random, from the seed
 network    the way to NATS
 streams    events and logs behind it, with the product's append protocol
 queue      commands and presence records behind it
+snapshots  the bucket of snapshots behind it
 docker     the way to a daemon that remembers
 pipelines  random pipelines and what their containers do
 engine     an engine: process after process

@@ -29,9 +29,10 @@ from gamepipeline_events.catalog import TERMINAL_EVENTS
 from gamepipeline_projections import PipelineState, fold
 from gamepipeline_projections.audit import ClientJournal, Finding, Leftover, check_history
 from gamepipeline_projections.audit.evidence import parse_container
+from gamepipeline_projections.snapshots import decode_snapshot
 from gamepipeline_projections.tickets import TicketTable
 from tests.support.simulation.docker import Change
-from tests.support.simulation.engine import START
+from tests.support.simulation.engine import REALM, START
 from tests.support.simulation.streams import Stored
 from tests.support.simulation.world import World
 
@@ -105,6 +106,16 @@ def _artifacts_are_there(world: World, history: _History) -> Findings:
             content, _ = world.artifacts.kept.get(data.key, (b"", None))
             if hashlib.sha256(content).hexdigest() != data.sha256:
                 yield f"{data.key} is on record, and not what is in the store"
+
+
+def _snapshots_are_true(world: World, history: _History) -> Findings:
+    """A snapshot is what the events before it come to."""
+    kept = world.snapshots.values.get(history.id)
+    if kept is not None:
+        found = decode_snapshot(kept.payload, realm=REALM, pipeline_id=history.id).state
+        records = [one.record for one in world.events.of[history.id]][: found.head.seq]
+        if found != fold(decode(one.payload, sequence=one.sequence) for one in records):
+            yield f"the snapshot at event {found.head.seq} is not what the events come to"
 
 
 # --- owners ----------------------------------------------------------------------------------------------
@@ -325,6 +336,7 @@ def _told(chunks: list[StepLog], stream: str) -> bytes:
 
 _RULES = (
     _artifacts_are_there,
+    _snapshots_are_true,
     _nothing_taken,
     _fenced_is_quiet,
     _not_lost_too_early,

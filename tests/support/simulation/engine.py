@@ -13,14 +13,17 @@ from gamepipeline_engine.artifacts.memory import MemoryArtifacts
 from gamepipeline_engine.clock import Clock
 from gamepipeline_engine.commands.memory import MemoryCommandQueue
 from gamepipeline_engine.commands.queue_port import QueueUnavailable
-from gamepipeline_engine.config import Config, NodeConfig, TimingConfig
+from gamepipeline_engine.config import Config, NodeConfig, SnapshotsConfig, TimingConfig
+from gamepipeline_engine.config_values import Seconds
 from gamepipeline_engine.presence import Record
 from gamepipeline_engine.presence_memory import MemoryPresence
 from gamepipeline_engine.reconcile import Reconciler
 from gamepipeline_engine.runner import Host
+from gamepipeline_engine.snapshots import Snapshots
 from gamepipeline_engine.supervision import Evicted, Supervisor
 from gamepipeline_engine.variables import NodeVariables
 from gamepipeline_events import Event, Subjects
+from gamepipeline_projections.snapshots import MemoryBucket, SnapshotStore
 from tests.support.engine_on_fakes import FakeProber
 from tests.support.simulation.artifacts import Artifacts
 from tests.support.simulation.chance import Chances
@@ -28,11 +31,13 @@ from tests.support.simulation.docker import Containers, Daemon
 from tests.support.simulation.loop import Process, SeededLoop
 from tests.support.simulation.network import Link, Weather
 from tests.support.simulation.queue import Bucket, PresenceClient, Queue
+from tests.support.simulation.snapshots import SnapshotBucket
 from tests.support.simulation.streams import EVENTS, LOGS, Client, Identity, Journal, LogStore, Stream
 
 REALM = "01JDREALM00000000000000000"
 START = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
 LET_GO_WITHIN = 4.0
+OFTEN = SnapshotsConfig(every_events=4, every=Seconds(10))
 
 WOKEN_BY = frozenset({"PipelineCancelRequested", "ServiceStopRequested", "PipelineResumed"})
 
@@ -62,6 +67,7 @@ class Surroundings(Protocol):
     events: Stream
     logs: Stream
     artifacts: MemoryArtifacts
+    snapshots: MemoryBucket
     commands: MemoryCommandQueue
     bucket: Bucket
     subjects: Subjects
@@ -129,7 +135,7 @@ class Engine:
         supervisor, process = self.supervisor, self.process
         self.link.on_break = lambda: around.loop.soon_inside(process, supervisor.connection_broke)
         around.note(self.node, f"starts as {instance}")
-        self._serving = around.loop.begin(process, self._serve(process, supervisor, reconciler))
+        self._serving = around.loop.begin(process, self._serve(process, host.snapshots, supervisor, reconciler))
 
     def crash(self) -> None:
         """SIGKILL."""
@@ -182,12 +188,15 @@ class Engine:
 
     # --- its inside --------------------------------------------------------------------------------
 
-    async def _serve(self, process: Process, supervisor: Supervisor, reconciler: Reconciler) -> None:
+    async def _serve(
+        self, process: Process, snapshots: Snapshots, supervisor: Supervisor, reconciler: Reconciler
+    ) -> None:
         """As the product's ``Life``."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(supervisor.serve(lambda: self.around.note(self.node, "serves")))
                 group.create_task(reconciler.serve())
+                group.create_task(snapshots.serve())
         except BaseExceptionGroup as exc:
             self._failed(process, _first(exc))
         except Exception as exc:  # noqa: BLE001 - whatever ended the process is what the run is about
@@ -239,6 +248,7 @@ class Engine:
             new_id=new_id,
             variables=NodeVariables([]),
             policy=config.policy,
+            snapshots=Snapshots(SnapshotStore(SnapshotBucket(link, around.snapshots), REALM), OFTEN),
             artifacts=Artifacts(around.artifacts, around.chances.stream(f"artifacts/{place}")),
         )
 

@@ -21,6 +21,7 @@ from gamepipeline_engine.journal.port import Recorded
 from gamepipeline_events import Subjects, decode
 from gamepipeline_projections import PipelineState, fold
 from gamepipeline_projections.audit import SentCommand
+from gamepipeline_projections.snapshots import MemoryBucket
 from gamepipeline_projections.tickets import TicketTable
 from tests.support.simulation.chance import Chances
 from tests.support.simulation.docker import Daemon, Truth
@@ -67,6 +68,7 @@ class World:
         self.events = Stream(EVENTS, loop.time)
         self.logs = Stream(LOGS, loop.time)
         self.artifacts = MemoryArtifacts()
+        self.snapshots = MemoryBucket()
         self.notes: list[Note] = []
         self.clock = LoopClock(loop)
         self.truth = Truth()
