@@ -39,6 +39,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("gamepipeline_engine.commands.queue_port.QueueRefused", Exit.INFRASTRUCTURE, "see `gamepipeline doctor`"),
     Kind("gamepipeline_engine.commands.queue_port.QueueError", Exit.INFRASTRUCTURE, "try again"),
     Kind("gamepipeline_projections.reading.records.JournalUnavailable", Exit.INFRASTRUCTURE, "try again"),
+    Kind("gamepipeline_projections.readmodel.errors.ReadModelRewound", Exit.INFRASTRUCTURE),
     Kind("gamepipeline_projections.reading.records.JournalError", Exit.INFRASTRUCTURE, "see `gamepipeline doctor`"),
     Kind(
         "gamepipeline_projections.errors.ReplayError",

@@ -65,6 +65,27 @@ def parse_duration(ctx: click.Context, param: click.Parameter, value: str | None
         raise click.BadParameter(f"{value!r} {error}", ctx, param) from error
 
 
+def parse_instant(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Callback: a wire time, from a duration before now such as 1h30m or from an RFC 3339 time."""
+    if value is None:
+        return None
+    from datetime import UTC, datetime, timedelta
+
+    from gamepipeline_events import BadInput
+    from gamepipeline_events.times import moment, timestamp
+    from gamepipeline_events.values import seconds
+
+    try:
+        return timestamp(moment(value))
+    except BadInput:
+        pass
+    try:
+        return timestamp(datetime.now(UTC) - timedelta(seconds=seconds(value)))
+    except ValueError as error:
+        message = f"{value!r} is neither a duration such as 1h30m nor a time such as 2026-11-24T18:00:00Z"
+        raise click.BadParameter(message, ctx, param) from error
+
+
 def parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Callback: ``K=V`` options as a mapping; a key given twice is an error."""
     from gamepipeline_events.ids import is_name

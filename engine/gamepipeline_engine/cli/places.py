@@ -1,4 +1,4 @@
-"""The folder of this user, without importing what would use it."""
+"""The folders of this user, without importing what would use it."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ def state_folder(env: Mapping[str, str] | None = None) -> Path:
     named = Path(env.get("XDG_STATE_HOME", ""))
     home = Path(env["HOME"]) if env.get("HOME") else Path.home()
     return (named if named.is_absolute() else home / ".local" / "state") / "gamepipeline"
+
+
+def cache_folder(env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_CACHE_HOME/gamepipeline``: what can be made again, as read models are."""
+    env = os.environ if env is None else env
+    named = Path(env.get("XDG_CACHE_HOME", ""))
+    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    return (named if named.is_absolute() else home / ".cache") / "gamepipeline"

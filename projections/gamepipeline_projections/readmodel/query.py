@@ -69,13 +69,13 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         return [Listed(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
 
     def select(self, states: Iterable[PipelineState]) -> list[Listed]:
-        """Those of ``states`` that are asked for: by the same rules, because by the same statement."""
+        """Those of ``states`` that are asked for, whatever ``after`` and ``limit`` say: by the same statement."""
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
             for statement in CREATE:
                 database.execute(statement)
             rows = (rows_of(state, None)[0] for state in states)
             database.executemany(insert("pipelines", PIPELINE_COLUMNS), rows)
-            return self.run(database)
+            return msgspec.structs.replace(self, after=None, limit=0).run(database)
 
     def _conditions(self) -> tuple[list[str], list[Any]]:
         conditions, values = ["broken IS NULL"], list[Any]()

@@ -214,6 +214,48 @@ def test_list_in_every_form(cli: Cli) -> None:
     assert cli("list", "--status", "completed", "-o", "json").json == []
 
 
+def test_a_list_is_searched_and_paged(cli: Cli) -> None:
+    """Every condition is asked of the read model; a page goes on behind the id it is given."""
+    reads = cli.id("reads")
+    found = ("--search", "EXIT code 3", "--name", "Reads", "--since", "1d", "-o", "ndjson")
+    assert json.loads(cli("list", "--limit", "1", *found).out)["id"] == reads
+    for other in (
+        ["--search", "nowhere"],
+        ["--name", "Other"],
+        ["--until", "2020-01-01T00:00:00Z"],
+        ["--after", reads],
+    ):
+        done = cli("list", *other, "-o", "json")
+        assert (done.code, done.json, done.err) == (0, [], "")
+    assert cli("list", "--after", "nope").code == 7
+    assert cli("list", "--since", "yesterday").code == 2
+    assert cli("list", "--watch", "-o", "json").code == 2
+
+
+def test_a_list_is_right_whatever_was_done_to_its_file(cli: Cli) -> None:
+    """A damaged read model is built anew, and where none can be kept all events are read: a line says so."""
+    expected = cli("list", "-o", "json").out
+    (file,) = (cli.folder / ".cache" / "gamepipeline").glob("*.sqlite")
+    file.write_bytes(b"no database")
+    damaged = cli("list", "-o", "json")
+    assert (damaged.code, damaged.out) == (0, expected)
+    assert "is built anew" in damaged.err
+    again = cli("list", "-o", "json")
+    assert (again.out, again.err) == (expected, "")
+    nowhere = cli("list", "-o", "json", env={"XDG_CACHE_HOME": "/dev/null"})
+    assert (nowhere.code, nowhere.out) == (0, expected)
+    assert "XDG_CACHE_HOME" in nowhere.err
+
+
+def test_a_watched_list_shows_what_is_there_and_ends_when_interrupted(cli: Cli) -> None:
+    """With ndjson a line for whatever is new; Ctrl-C ends it as everything else."""
+    with cli.start("list", "--watch", "-o", "ndjson") as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["id"] == cli.id("reads")
+        watching.terminate()
+        assert watching.wait() == 130
+
+
 def test_cancel_of_a_run_that_has_ended_changes_nothing(cli: Cli, ended: Done) -> None:
     """It is no error, and no event."""
     done = cli("cancel", cli.id("reads"), "--reason", "late")

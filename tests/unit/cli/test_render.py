@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from io import StringIO
 
-import msgspec
 import pytest
 from rich.console import Console
 
-from gamepipeline_engine.cli.reading.list import row, select
+from gamepipeline_engine.cli.reading.list import row
 from gamepipeline_engine.cli.reading.services import live_services
 from gamepipeline_engine.cli.render import lines
 from gamepipeline_engine.cli.render.lines import change
@@ -77,31 +75,6 @@ waits    Waits           not_started  0/0
 start-1  Platform Start  failed       3/4   node-1  2026-11-23T18:00:00Z  24.0s
 """
     )
-
-
-def test_list_is_newest_first_and_filtered() -> None:
-    """What waits for an engine is newest; status, age and number are limits."""
-    waiting = status_of(PipelineState(id="waits", pool="gpu"))
-    one, two = replay(FAILING), replay(SERVING)
-    assert [found.id for found in select([one, waiting, two], (), None, 50)] == ["waits", "start-1", "serve-1"]
-    assert [found.id for found in select([one, waiting, two], ("completed",), None, 50)] == ["serve-1"]
-    assert [found.id for found in select([one, waiting, two], (), None, 1)] == ["waits"]
-    assert [found.id for found in select([one, waiting, two], (), None, 0)] == ["waits", "start-1", "serve-1"]
-    ages = (timedelta(days=36_000).total_seconds(), 0.0)
-    found = [[status.id for status in select([one, two], (), age, 50)] for age in ages]
-    assert found == [["start-1", "serve-1"], []]
-
-
-def test_a_list_knows_when_what_was_refused_at_once_came_up() -> None:
-    """A pipeline that was never submitted stands where its end is, not above everything for ever."""
-    one = replay(FAILING)
-    refused = msgspec.structs.replace(one, id="no", submitted_at=None, end_time="2020-01-01T00:00:00.000000Z")
-    assert [found.id for found in select([refused, one], (), None, 50)] == ["start-1", "no"]
-    assert [found.id for found in select([refused, one], (), timedelta(days=36_000).total_seconds(), 50)] == [
-        "start-1",
-        "no",
-    ]
-    assert select([refused], (), 60.0, 50) == []
 
 
 def test_a_row_of_list_has_the_fields_of_the_contract() -> None:

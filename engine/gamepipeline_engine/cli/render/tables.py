@@ -8,9 +8,10 @@ from typing import Any
 from gamepipeline_engine.cli.output import columns
 from gamepipeline_engine.cli.render.words import endpoints, short_time, span
 from gamepipeline_projections import PipelineStatus
+from gamepipeline_projections.readmodel import Listed
 
 
-def list_text(statuses: Sequence[PipelineStatus]) -> str:
+def list_text(statuses: Sequence[PipelineStatus | Listed]) -> str:
     """One line for each pipeline."""
     rows = (
         (
