@@ -9,6 +9,7 @@ from gamepipeline_engine.cli.exits import Exit
 
 if TYPE_CHECKING:
     from gamepipeline_projections.audit import Finding, Sweep
+    from gamepipeline_projections.audit.archive import ArchiveReport
 
 
 @dataclass
@@ -25,6 +26,11 @@ class Report:
     def exit(self) -> Exit:
         """0 when everything holds, else 8."""
         return Exit.AUDIT if self.findings else Exit.OK
+
+    @staticmethod
+    def of(read: ArchiveReport) -> Report:
+        """What was read from an export."""
+        return Report(read.pipelines, read.events, read.log_records, read.findings, read.more)
 
     def take(self, sweep: Sweep) -> None:
         """Add what a sweep found."""

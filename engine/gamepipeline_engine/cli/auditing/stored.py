@@ -11,6 +11,8 @@ from gamepipeline_engine.cli.session import Session, open_session
 from gamepipeline_projections.audit import LogTally, StreamBounds, Sweep, check_pipeline, check_stream
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from gamepipeline_engine.broker.checkpoint import Checkpoint
     from gamepipeline_engine.cli.options import Settings
     from gamepipeline_projections.reading import Recorded
@@ -32,7 +34,7 @@ async def _verify_one(session: Session, pipeline_id: str, heads: dict[int, str])
     pairs: list[tuple[Recorded, int]] = []
     async for record in session.events.read(pipeline_id):
         pairs.append((record, pairs[-1][0].sequence if pairs else 0))
-    tally = LogTally(expired=await _logs_expired(session))
+    tally = LogTally(expired=await logs_expired(session))
     async for record in session.logs.read(pipeline_id):
         tally.add(record)
     found = check_pipeline(pipeline_id, pairs, logs=tally, heads=heads)
@@ -42,26 +44,33 @@ async def _verify_one(session: Session, pipeline_id: str, heads: dict[int, str])
 async def _verify_all(session: Session, bounds: StreamBounds, heads: dict[int, str]) -> Report:
     """Events up to the end that the stream had at first; their logs were stored before them, so by now."""
     end = bounds.last_sequence
-    tally = LogTally(expired=await _logs_expired(session))
+    tally = LogTally(expired=await logs_expired(session))
     report = Report(findings=check_stream(bounds, heads))
     async with aclosing(session.logs.read_all()) as logs:
         async for record in logs:
             tally.add(record)
             report.log_records += 1
     sweep = Sweep(logs=tally, heads=heads)
-    async with aclosing(session.events.batches()) as batches:
+    async with aclosing(events_until(session, end)) as batches:
         async for batch in batches:
             for record in batch:
-                if record.sequence <= end:
-                    sweep.add(record)
-            if batch[-1].sequence >= end:
-                break
+                sweep.add(record)
     sweep.finish()
     for pipeline_id in sweep.late:
         again = [one async for one in session.events.read(pipeline_id) if one.sequence <= end]
         sweep.judge_again(pipeline_id, again)
     report.take(sweep)
     return report
+
+
+async def events_until(session: Session, end: int) -> AsyncGenerator[list[Recorded], None]:
+    """Every event up to the stream sequence ``end``, in lists."""
+    async with aclosing(session.events.batches()) as batches:
+        async for batch in batches:
+            if batch[-1].sequence >= end:
+                yield [record for record in batch if record.sequence <= end]
+                return
+            yield batch
 
 
 async def stream_bounds(session: Session) -> tuple[StreamBounds, str]:
@@ -75,7 +84,7 @@ async def stream_bounds(session: Session) -> tuple[StreamBounds, str]:
     return bounds, (info.config.metadata or {}).get(REALM_KEY, "")
 
 
-async def _logs_expired(session: Session) -> bool:
+async def logs_expired(session: Session) -> bool:
     """Whether the logs stream has dropped its oldest records."""
     info = await session.client.jetstream().stream_info(session.topology.logs)
     return info.state.first_seq > 1

@@ -1,6 +1,8 @@
-"""``gamepipeline audit``: the history checker over what is stored."""
+"""``gamepipeline audit``: the history checker over what is stored, and over exports of it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -13,18 +15,54 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("pipeline", metavar="[ID]", required=False)
+@click.argument("what", metavar="[ID|FILE]", required=False)
 @output_option
 @nats_option
-def verify(pipeline: str | None, output: str) -> int:
-    """Check one pipeline, or the whole stream: hashes, transitions, ownership, retries, logs.
+def verify(what: str | None, output: str) -> int:
+    """Check one pipeline, the whole stream, or an export: hashes, transitions, ownership, retries, logs.
 
+    FILE is the folder of an export, its manifest, or one of its files; then no server is asked.
     Exit code 0 when everything holds; 8 with one line for each place where it does not: the
-    pipeline, the event, the rule, and what is wrong. Changes nothing.
+    pipeline or the line, the event, the rule, and what is wrong. Changes nothing.
     """
-    from gamepipeline_engine.cli.auditing.stored import verify_stored
-    from gamepipeline_engine.cli.loop import run_async
+    from gamepipeline_engine.cli.auditing.offline import export_named, verify_export
 
-    report = run_async(verify_stored(Settings.current(), pipeline))
+    path = export_named(what) if what is not None else None
+    if path is not None:
+        report = verify_export(path)
+    else:
+        from gamepipeline_engine.cli.auditing.stored import verify_stored
+        from gamepipeline_engine.cli.loop import run_async
+
+        report = run_async(verify_stored(Settings.current(), what))
     report.show(output)
     return report.exit
+
+
+@command.command("export")
+@click.argument("pipeline", metavar="[ID]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every pipeline there is.")
+@click.option(
+    "-o",
+    "to",
+    metavar="PLACE",
+    type=click.Path(path_type=Path),
+    help="A folder, or FILE.ndjson with the other files named after it (else gamepipeline-audit-ID).",
+)
+@click.option("--logs", is_flag=True, help="With what the steps wrote.")
+@click.option("--force", is_flag=True, help="Replace an export that is there.")
+@nats_option
+def export(pipeline: str | None, to: Path | None, *, everything: bool, logs: bool, force: bool) -> int:
+    """Write one pipeline, or everything, to files that `audit verify FILE` can check anywhere.
+
+    One line of JSON for each event, its payload exactly as stored, and a manifest with the hash of
+    each file, written last. stdout is the path of the manifest.
+    """
+    from gamepipeline_engine.cli.auditing import export as exporting
+    from gamepipeline_engine.cli.exits import Exit
+    from gamepipeline_engine.cli.loop import run_async
+
+    if everything == (pipeline is not None):
+        raise click.UsageError("name one pipeline, or give --all")
+    click.echo(run_async(exporting.export(Settings.current(), pipeline, to, logs=logs, force=force)))
+    return Exit.OK
