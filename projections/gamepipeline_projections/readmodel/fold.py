@@ -22,13 +22,19 @@ KEPT = 20_000
 
 
 class Known:
-    """What is known of a pipeline: its state, and why it cannot be folded any further."""
+    """What is known of a pipeline: its state, why it cannot be folded any further, whether the state is in the file."""
 
-    __slots__ = ("broken", "state")
+    __slots__ = ("broken", "state", "stored")
 
-    def __init__(self, state: PipelineState, broken: str | None = None) -> None:
+    def __init__(self, state: PipelineState, broken: str | None = None, *, stored: bool = False) -> None:
         self.state = state
         self.broken = broken
+        self.stored = stored
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more events are to be expected, so that the state is worth to be kept."""
+        return self.broken is None and (not self.state.terminal or bool(self.state.live_services()))
 
 
 Load = Callable[[str, int], Awaitable[Known]]
@@ -76,7 +82,7 @@ class Fold:
     def committed(self) -> None:
         """What was changed is stored: keep what is likely to go on."""
         self.changed, self.alerts, self.nodes, self.events = {}, [], {}, 0
-        going_on = {key: one for key, one in self._known.items() if not one.state.terminal}
+        going_on = {key: one for key, one in self._known.items() if one.goes_on}
         self._known = going_on if len(going_on) <= KEPT else {}
 
 

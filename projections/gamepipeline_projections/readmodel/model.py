@@ -8,9 +8,10 @@ from where the other one got.
 
 from __future__ import annotations
 
+import gc
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -81,7 +82,7 @@ class ReadModel:
         ReadModelDamaged and ReadModelUnusable. Whatever happens, what is stored is right as of its
         position.
         """
-        with guarded(self.file):
+        with guarded(self.file), _no_garbage():
             while not await self._advance(events):
                 pass
             for statement in tables.INDEX:
@@ -112,8 +113,12 @@ class ReadModel:
     async def _advance(self, events: Events) -> bool:
         """Up to the present from the stored position on; False when another process was faster."""
         position, last_hash = self._head()
+        from_nothing, seen = position == 0, set[str]()
 
         async def load(pipeline_id: str, before: int) -> Known:
+            if from_nothing and pipeline_id not in seen:
+                seen.add(pipeline_id)
+                return Known(PipelineState(id=pipeline_id))
             return await self._load(events, pipeline_id, before)
 
         folded = Fold(load)
@@ -154,7 +159,7 @@ class ReadModel:
             return Known(PipelineState(id=pipeline_id), broken)
         if encoded is not None:
             try:
-                return Known(decode_state(encoded))
+                return Known(decode_state(encoded), stored=True)
             except BadInput as error:
                 raise ReadModelDamaged(self.file, str(error)) from error
         async with aclosing(events.read(pipeline_id)) as records:
@@ -180,20 +185,23 @@ class ReadModel:
         services: list[Row] = []
         states: list[Row] = []
         ended: list[Row] = []
+        gone: list[Row] = []
         for pipeline_id, known in folded.changed.items():
             pipeline, its_steps, its_services = rows_of(known.state, known.broken)
             pipelines.append(pipeline)
             steps += its_steps
             services += its_services
-            if known.broken is None and (not known.state.terminal or known.state.live_services()):
+            if known.goes_on:
                 states.append((pipeline_id, encode_state(known.state)))
-            else:
+            elif known.stored:
                 ended.append((pipeline_id,))
+            without = (one for one in known.state.steps.values() if one.kind == "service" and one.service is None)
+            gone += [(pipeline_id, one.id) for one in without]
+            known.stored = known.goes_on
         many = self._database.executemany
         many(tables.insert("pipelines", tables.PIPELINE_COLUMNS), pipelines)
         many(tables.insert("steps", tables.STEP_COLUMNS), steps)
-        # A step that was reset has no service any more.
-        many("DELETE FROM services WHERE pipeline_id = ?", [(one,) for one in dict.fromkeys(row[0] for row in steps)])
+        many("DELETE FROM services WHERE pipeline_id = ? AND step = ?", gone)  # that of a step that was reset
         many(tables.insert("services", tables.SERVICE_COLUMNS), services)
         many(tables.insert("alerts", tables.ALERT_COLUMNS), folded.alerts)
         many(tables.insert("nodes", tables.NODE_COLUMNS), folded.nodes.values())
@@ -210,3 +218,15 @@ class ReadModel:
             "SELECT state, broken FROM pipelines LEFT JOIN states USING (id) WHERE pipelines.id = ?", (pipeline_id,)
         ).fetchone()
         return found
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Python's search for cycles is off: a fold makes none, and it would look at every state again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
