@@ -43,7 +43,7 @@ from gamepipeline_events.spec.resolved import ResolvedPipeline
 from gamepipeline_events.subjects import CommandSubject
 from gamepipeline_projections.replay import fold
 from gamepipeline_projections.sending.submission import TAKEN, WAITING, Submission, prepare
-from gamepipeline_projections.state import TERMINAL, PipelineState
+from gamepipeline_projections.state import PipelineState
 from gamepipeline_projections.status import PipelineStatus, status_of
 
 log = structlog.get_logger(__name__)
@@ -284,11 +284,12 @@ class GamePipelineEngine:
     async def wait(self, id: str) -> PipelineStatus:  # noqa: A002 - the contract's name
         """The final status, once there is one. Raises NotFound."""
         await self.get_status(id)
-        state = PipelineState(id=id)
-        async for event in self.subscribe(id):
-            state = fold([event], state)
-            if state.phase in TERMINAL:
-                break
+        state = await self._state(id) or PipelineState(id=id)
+        if not state.terminal:
+            async for event in self.subscribe(id, state.head.sequence):
+                state = fold([event], state)
+                if state.terminal:
+                    break
         return status_of(state)
 
     async def subscribe(self, id: str | None = None, after: int = 0) -> AsyncIterator[Event]:  # noqa: A002

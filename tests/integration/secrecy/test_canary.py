@@ -33,6 +33,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 from gamepipeline_engine.containers.docker.secret_files import memory_folder
 from gamepipeline_engine.redaction.forms import forms
 from gamepipeline_events import ErrorLog, Event, StepFailed, StepLog, decode
+from gamepipeline_projections.snapshots import decode_snapshot
+from gamepipeline_projections.state_codec import encode_state
 from tests.support.containers import docker
 from tests.support.home import Home, home_in
 from tests.support.images import BUSYBOX
@@ -193,6 +195,9 @@ async def test_nothing_of_a_secret_comes_out(
     assert any(b"no ***" in one for one in wire)
     texts = [said, inspected, *wire, "".join(refused[1:]).encode(), *logs, *store]
     texts += [f"{one.subject}\n{one.headers}\n".encode() + one.data for one in messages]
+    kept = [one.data for one in messages if one.subject == f"$KV.gamepipeline_snapshots.{pipeline_id}"]
+    assert kept
+    texts += [encode_state(decode_snapshot(one, realm=None, pipeline_id=pipeline_id).state) for one in kept]
     for text in texts:
         for one in (canary, password):
             assert one.found_in(text) == [], text[:2000]
