@@ -98,6 +98,32 @@ def test_why_a_step_did_not_run(cli: Cli) -> None:
     assert [(one["event"], one["step"]) for one in reasons[:2]] == [("StepSkipped", "never"), ("StepFailed", "bad")]
 
 
+def test_a_run_is_played_again(cli: Cli, ended: Done) -> None:
+    """The lines that it showed while it ran, on stdout: what happened is what was asked for."""
+    done = cli("audit", "replay", cli.id("reads"), "--speed", "max")
+    assert (done.code, done.err) == (0, "")
+    shown = done.out.splitlines()
+    assert shown[0] == f"{cli.id('reads')}: submitted: Reads"
+    assert shown[-1].startswith(f"{cli.id('reads')}: failed after ")
+    assert set(shown) <= set(ended.err.splitlines())
+    assert {
+        "good  | one",
+        "good  | two",
+        "good  | half",
+        "bad   | oops",
+        "never: skipped: needs bad, which failed",
+    } <= {*shown}
+
+
+def test_a_run_is_played_again_in_a_terminal(cli: Cli) -> None:
+    """The tree that `run` draws, up to its end."""
+    child = cli.terminal("audit", "replay", cli.id("reads"), "--speed", "1000")
+    child.expect(f"Reads.*{cli.id('reads')}.*failed.*good.*completed.*bad.*failed.*never.*skipped")
+    child.read()
+    child.close()
+    assert child.exitstatus == 0
+
+
 def test_ids_may_be_short(cli: Cli) -> None:
     """A unique prefix, and the newest run."""
     assert cli("status", cli.id("reads")[:-3], "-o", "json").json["id"] == cli.id("reads")
@@ -124,6 +150,8 @@ def test_ids_may_be_short(cli: Cli) -> None:
         (["status", "ﬁ"], 2),
         (["why", "nope"], 7),
         (["why", "reads", "nope"], 7),
+        (["audit", "replay", "nope"], 7),
+        (["audit", "replay", "reads", "--speed", "0"], 2),
         (["status", "nope", "--at", "1"], 7),
         (["status", "reads", "--at", "9999"], 7),
         (["status", "reads", "--at", "2020-01-01T00:00:00Z"], 7),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gamepipeline_engine.cli.options import Settings, nats_option, output_option
+from gamepipeline_engine.cli.reading.replay import command as replay
 
 
 @click.group("audit")
@@ -66,3 +67,29 @@ def export(pipeline: str | None, to: Path | None, *, everything: bool, logs: boo
         raise click.UsageError("name one pipeline, or give --all")
     click.echo(run_async(exporting.export(Settings.current(), pipeline, to, logs=logs, force=force)))
     return Exit.OK
+
+
+command.add_command(replay)
+
+
+@command.command("rebuild")
+@click.option("--check", is_flag=True, help="Only compare: nothing is thrown away.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@output_option
+@nats_option
+def rebuild(output: str, *, check: bool, yes: bool) -> int:
+    """Throw away everything that is derived from the events, make it anew, and prove that it is the same.
+
+    The read model behind `list` of this user, the snapshots, and the models that agents keep. Each
+    document is compared with what its events come to, before and after. Exit code 8 with one line for
+    each pipeline of which something differs. Engines and agents may run meanwhile.
+    """
+    from gamepipeline_engine.cli.auditing import rebuild as rebuilding
+    from gamepipeline_engine.cli.auditing.asking import confirm
+    from gamepipeline_engine.cli.loop import run_async
+
+    if not check and not yes:
+        confirm("Throw the read model, the snapshots and the models away and make them anew from the events?")
+    done = run_async(rebuilding.rebuild(Settings.current(), replace=not check))
+    done.show(output)
+    return done.exit

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from gamepipeline_engine.cli.session import Session
+    from gamepipeline_events import Event
     from gamepipeline_projections import PipelineState
     from gamepipeline_projections.timetravel import Place
 
@@ -26,16 +27,24 @@ def parse_at(ctx: click.Context, param: click.Parameter, value: str | None) -> P
         raise click.BadParameter(str(error), ctx, param) from error
 
 
+async def read_events(session: Session, pipeline_id: str) -> list[Event]:
+    """All events of a pipeline. Raises CliError, 7, for one of which only the command exists."""
+    from gamepipeline_engine.cli.exits import CliError, Exit
+    from gamepipeline_events import decode
+
+    events = [decode(one.payload, sequence=one.sequence) async for one in session.events.read(pipeline_id)]
+    if not events:
+        raise CliError(Exit.NOT_FOUND, f"nothing has happened to {pipeline_id} yet: only its command is stored")
+    return events
+
+
 async def read_past(session: Session, pipeline_id: str, place: Place) -> PipelineState:
     """The state of a pipeline at ``place``. Raises CliError, 7, where it had none."""
     from gamepipeline_engine.cli.exits import CliError, Exit
-    from gamepipeline_events import decode
     from gamepipeline_projections.timetravel import state_at
 
-    events = [decode(one.payload, sequence=one.sequence) async for one in session.events.read(pipeline_id)]
+    events = await read_events(session, pipeline_id)
     state = state_at(events, place)
-    if not events:
-        raise CliError(Exit.NOT_FOUND, f"nothing has happened to {pipeline_id} yet: only its command is stored")
     first, last = events[0], events[-1]
     if state is None:
         raise CliError(Exit.NOT_FOUND, f"{pipeline_id} did not exist at {place}", f"its first event is of {first.time}")
