@@ -17,7 +17,7 @@ from typing import Protocol
 
 from gamepipeline_events import BadInput, decode
 from gamepipeline_events.codec import payload_hash
-from gamepipeline_projections.reading.records import Recorded
+from gamepipeline_projections.reading.records import JournalRewound, Recorded
 from gamepipeline_projections.readmodel import tables
 from gamepipeline_projections.readmodel.errors import ReadModelDamaged, ReadModelRewound
 from gamepipeline_projections.readmodel.file import connect, file_of, guarded, throw_away, transaction
@@ -83,7 +83,7 @@ class ReadModel:
         position.
         """
         with guarded(self.file), _no_garbage():
-            while not await self._advance(events):
+            while not await self._advance_or_refuse(events):
                 pass
             for statement in tables.INDEX:
                 self._database.execute(statement)
@@ -109,6 +109,15 @@ class ReadModel:
             return self._row(pipeline_id) is not None
 
     # --- catching up -------------------------------------------------------------------------
+
+    async def _advance_or_refuse(self, events: Events) -> bool:
+        """As ``_advance``; what the reader itself says of a stream that went back is said of this file."""
+        try:
+            return await self._advance(events)
+        except ReadModelRewound:
+            raise
+        except JournalRewound as rewound:
+            raise ReadModelRewound(self.file, rewound.seen, "nothing is stored") from rewound
 
     async def _advance(self, events: Events) -> bool:
         """Up to the present from the stored position on; False when another process was faster."""
