@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "plan": Entry("offline.plan", "Show the order of the steps and their final containers."),
     "submit": Entry("acting.submit", "Hand a pipeline to the engines of a pool; print its id."),
     "engine": Entry("running.engine", "Serve pools of pipelines on this node."),
+    "agent": Entry("running.agent", "Keep a model of every pipeline, and answer questions about them."),
     "status": Entry("reading.status", "Show one pipeline."),
     "why": Entry("reading.why", "Say why a pipeline or a step is as it is."),
     "list": Entry("reading.list", "List pipelines, newest first."),

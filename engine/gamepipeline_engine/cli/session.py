@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gamepipeline_engine.broker.embedded import EmbeddedServer
@@ -29,11 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """A connection and what reads through it. ``embedded``: to the own server of this user."""
+    """A connection and what reads through it. ``embedded``: to the own server of this user.
+
+    ``target``: where it leads, for another connection; it may hold a password.
+    """
 
     client: Client
     topology: Topology
     embedded: bool
+    target: Target | str = field(repr=False)
 
     @property
     def events(self) -> EventReader:
@@ -90,7 +94,7 @@ async def open_session(settings: Settings, *, write: bool = False, create: bool 
 async def _connected(target: Target | str, topology: Topology, *, embedded: bool) -> AsyncIterator[Session]:
     client = await connect(target, name="gamepipeline-cli")
     try:
-        yield Session(client, topology, embedded)
+        yield Session(client, topology, embedded, target)
     finally:
         await client.close()
 

@@ -103,6 +103,7 @@ class GamePipelineAgent:
         # Not a TaskGroup: it lives from start() to stop(), which no block encloses.
         self._serving = asyncio.ensure_future(self._run(link, self._keeper))  # noqa: TID251
         self._service = await serve(link.nc, self._topology.root, self)
+        await store.position()  # answered after the server has taken the service's subscriptions
 
     async def _run(self, link: Link, keeper: Keeper) -> None:
         watching = asyncio.ensure_future(link.watch())  # noqa: TID251 - both are awaited below

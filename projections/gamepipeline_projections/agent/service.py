@@ -77,7 +77,11 @@ async def serve(nc: Client, root: str, answers: Answers) -> Service:
         return answers.health()
 
     service = await nats.micro.add_service(
-        nc, name=NAME, version=version("gamepipeline-projections"), description=DESCRIPTION
+        nc,
+        name=NAME,
+        version=version("gamepipeline-projections"),
+        description=DESCRIPTION,
+        metadata={"root": root},
     )
     group = service.add_group(name=root)
     endpoints: dict[str, Answer] = {"status": status, "list": listing, "health": health}

@@ -29,7 +29,7 @@ async def test_everything_that_needs_a_look(
     file.write_text(f'[alerts]\nwebhooks = [{{url = "{url}"}}, {{url = "http://other.example/"}}]\n')
     monkeypatch.setenv("GAMEPIPELINE_CONFIG", str(file))
     async with connected(nats_server.url) as client, own_streams(client) as topology:
-        session = Session(client, topology, embedded=False)
+        session = Session(client, topology, embedded=False, target=nats_server.url)
         config = config_for(url)
         await notifier_on(client, topology, config).prepare()
         await raised(client, topology, "p1")
@@ -51,7 +51,7 @@ async def test_without_streams_there_is_nothing_to_say(nats_server: NatsServer) 
     """Before the first engine has run, other checks say what is missing."""
     async with connected(nats_server.url) as client, own_streams(client) as topology:
         missing = type(topology)(f"{topology.root}-x")
-        assert await findings(Session(client, missing, embedded=False)) == []
+        assert await findings(Session(client, missing, embedded=False, target=nats_server.url)) == []
 
 
 def _alert() -> Alert:

@@ -70,6 +70,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "plan",
         "submit",
         "engine",
+        "agent",
         "status",
         "why",
         "list",
