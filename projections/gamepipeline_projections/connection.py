@@ -98,7 +98,7 @@ async def connect(
         if not isinstance(error, Exception):
             raise
         reason = callbacks.errors[-1] if isinstance(error, _EveryServerTried) else error
-        raise _explain(reason, client, target, within) from reason
+        raise explain_failure(reason, server_info(client), target, within) from reason
     callbacks.connecting = False
     return client
 
@@ -265,7 +265,7 @@ def _access_options(target: Target) -> dict[str, Any]:
     access = target.access
     options: dict[str, Any] = {}
     if access.creds or access.nkey:
-        _check_seed(access, target)
+        check_seed(access, target)
     if access.creds:
         options["user_credentials"] = str(access.creds)
     if access.nkey:
@@ -275,13 +275,16 @@ def _access_options(target: Target) -> dict[str, Any]:
     if access.token is not None:
         options["token"] = access.token
     if target.wants_tls:
-        options["tls"] = _tls_context(access, target)
+        options["tls"] = tls_context(access, target)
         options["tls_handshake_first"] = access.tls_first
     return options
 
 
-def _check_seed(access: Access, target: Target) -> None:
-    """nats-py would read a file that is no credentials file for ever."""
+def check_seed(access: Access, target: Target) -> None:
+    """Raise TargetUnusable unless the files of credentials hold a key of a user.
+
+    nats-py would read a file that is no credentials file for ever.
+    """
     if find_spec("nkeys") is None:
         cause = "credentials and nkeys need the Python package nkeys"
         raise TargetUnusable(target.source, cause, "pip install 'nats-py[nkeys]'")
@@ -297,7 +300,8 @@ def _read(path: Path, target: Target) -> bytes:
         raise TargetUnusable(target.source, f"{path}: {error.strerror}", "check the path and its rights") from error
 
 
-def _tls_context(access: Access, target: Target) -> ssl.SSLContext:
+def tls_context(access: Access, target: Target) -> ssl.SSLContext:
+    """For a connection to ``target``, with its certificates. Raises TargetUnusable."""
     for path in (access.tls_ca, access.tls_cert, access.tls_key):
         if path is not None:
             _read(path, target)
@@ -310,11 +314,10 @@ def _tls_context(access: Access, target: Target) -> ssl.SSLContext:
     return context
 
 
-def _explain(reason: Exception, client: Client, target: Target, within: float) -> BrokerError:
-    """The one error for a first connection that failed for ``reason``."""
+def explain_failure(reason: Exception, info: Mapping[str, Any], target: Target, within: float) -> BrokerError:
+    """The one error for a first connection that failed for ``reason``; ``info``: what the server said first."""
     if isinstance(reason, BrokerError):
         return reason
-    info = server_info(client)
     if "version" in info:
         try:
             check_version(str(info["version"]), target.label)  # an old server may fail in any way

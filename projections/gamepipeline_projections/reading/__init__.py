@@ -5,6 +5,7 @@ nats_reader  the readers of the events and logs streams
 stream       reads and follows any filter of one stream (used by the readers)
 direct       stored messages in batches (direct get)
 tail         new messages as they come (pull consumer)
+bulk         many events at once, on NATS's own protocol
 api          single requests to the JetStream API, and the inbox for many replies
 """
 

@@ -14,6 +14,10 @@ from gamepipeline_projections.reading.stream import PATIENCE, StreamReader
 
 BATCH = 500
 """Events of a batch, at most."""
+BATCH_BYTES = 4 * 1024 * 1024
+
+EVERYTHING = ">"
+"""A filter by the stream's own subject lets as much through and costs the server a search for each batch."""
 
 
 class EventReader:
@@ -41,18 +45,17 @@ class EventReader:
         """Every event (of one type) above ``after``, up to the last one now stored."""
         return self._reader.read(self._filter(event_type), after)
 
-    async def batches(self, after: int = 0) -> AsyncGenerator[list[Recorded], None]:
-        """Every event above ``after``, up to the last one stored at the start, in lists that are never empty.
-
-        Raises JournalRewound when the stream ends before ``after``, where somebody has been.
-        """
+    async def batches(self, after: int = 0, event_type: str | None = None) -> AsyncGenerator[list[Recorded], None]:
+        """As ``read_all``, in lists: see ``bulk.EventBatches``."""
         batch: list[Recorded] = []
-        async with aclosing(self._reader.read(self._subjects.all_events(), after, known=True)) as records:
+        size = 0
+        async with aclosing(self._reader.read(self._filter(event_type), after, known=True)) as records:
             async for record in records:
                 batch.append(record)
-                if len(batch) == BATCH:
+                size += len(record.payload)
+                if len(batch) == BATCH or size >= BATCH_BYTES:
                     yield batch
-                    batch = []
+                    batch, size = [], 0
         if batch:
             yield batch
 
@@ -68,7 +71,7 @@ class EventReader:
 
     def _filter(self, event_type: str | None) -> str:
         if event_type is None:
-            return self._subjects.all_events()
+            return EVERYTHING
         return self._subjects.events_of_type(event_type)
 
 

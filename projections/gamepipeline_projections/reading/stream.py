@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -10,6 +9,7 @@ from nats.aio.client import Client
 
 from gamepipeline_projections.reading.api import ApiRefused, StreamApi
 from gamepipeline_projections.reading.direct import BatchRead
+from gamepipeline_projections.reading.pauses import Pauses
 from gamepipeline_projections.reading.records import (
     JournalRewound,
     JournalUnavailable,
@@ -19,9 +19,6 @@ from gamepipeline_projections.reading.tail import Tail, TailBroken
 
 PATIENCE = 15.0
 """Seconds a read goes on without any progress before it gives up."""
-
-_FIRST_PAUSE = 0.02
-_LONGEST_PAUSE = 1.0
 
 
 class StreamReader:
@@ -47,7 +44,7 @@ class StreamReader:
         raises JournalRewound when the stream ends before it.
         """
         position, end = after, None
-        pauses = _Pauses(self._patience)
+        pauses = Pauses(self._patience)
         while True:
             try:
                 if end is None:
@@ -71,7 +68,7 @@ class StreamReader:
         what was read from it. Close it (``aclosing``) to free its consumer on the server.
         """
         position = after
-        pauses = _Pauses(None)
+        pauses = Pauses(None)
         while True:
             try:
                 await self._check_not_rewound(position)
@@ -103,6 +100,7 @@ class StreamReader:
 
     async def _check_complete(self, subject: str, position: int, end: int) -> None:
         """Nothing is left up to ``end`` because it has expired, not because a replica is behind."""
+        await self._check_not_rewound(end)
         following = await self.api.next(subject, position)
         if following is not None and following.sequence <= end:
             raise JournalUnavailable(f"stream {self.stream}: a replica is behind at {position}")
@@ -114,25 +112,3 @@ class StreamReader:
             raise JournalUnavailable(str(refused)) from refused
         if last < position:
             raise JournalRewound(self.stream, position, last)
-
-
-class _Pauses:
-    """Growing pauses between attempts; after ``patience`` seconds of them the error is raised again."""
-
-    def __init__(self, patience: float | None) -> None:
-        self._patience = patience
-        self.reset()
-
-    def reset(self) -> None:
-        """There was progress."""
-        self._pause = _FIRST_PAUSE
-        self._since: float | None = None
-
-    async def wait(self, error: Exception) -> None:
-        """Wait a little, or raise ``error`` when it is too late for another attempt."""
-        now = asyncio.get_running_loop().time()
-        self._since = now if self._since is None else self._since
-        if self._patience is not None and now - self._since >= self._patience:
-            raise error
-        await asyncio.sleep(self._pause)
-        self._pause = min(_LONGEST_PAUSE, self._pause * 2)
