@@ -56,6 +56,11 @@ class Topology:
         return f"{self.root}_models"
 
     @property
+    def readmodel(self) -> str:
+        """Object store of the published read model. Made by the first that publishes."""
+        return f"{self.root}_readmodel"
+
+    @property
     def artifacts(self) -> str:
         """Object store."""
         return f"{self.root}_artifacts"

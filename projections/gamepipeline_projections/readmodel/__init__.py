@@ -7,6 +7,7 @@ fold     events since the last commit, folded in memory
 rows     from a state to rows
 query    what a list asks for, and the answer
 errors   what can be wrong with it
+published, copies   the copy in an object store from which a new reader starts
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from gamepipeline_projections.readmodel.errors import (
 )
 from gamepipeline_projections.readmodel.file import SCHEMA, file_of
 from gamepipeline_projections.readmodel.model import ReadModel
+from gamepipeline_projections.readmodel.published import PublishedModels
 from gamepipeline_projections.readmodel.query import Listed, Query
 
 __all__ = [
     "SCHEMA",
     "Listed",
+    "PublishedModels",
     "Query",
     "ReadModel",
     "ReadModelDamaged",

@@ -49,7 +49,7 @@ def guarded(file: Path) -> Iterator[None]:
 
 def connect(file: Path, realm: str) -> sqlite3.Connection:
     """The database in ``file``, made when it is not there. Raises ReadModelDamaged, ReadModelUnusable."""
-    with guarded(file), _alone(file):
+    with guarded(file), alone(file):
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         database = sqlite3.connect(file, timeout=BUSY, isolation_level=None)
         try:
@@ -95,13 +95,19 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 def throw_away(file: Path) -> None:
     """Remove ``file`` and what SQLite keeps beside it. Who has it open goes on with what is no longer there."""
-    with guarded(file), _alone(file):
-        for name in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+    with guarded(file), alone(file):
+        for name in (file, *beside_of(file)):
             name.unlink(missing_ok=True)
 
 
+def beside_of(file: Path) -> tuple[Path, Path]:
+    """What SQLite keeps beside a database: its write-ahead log, and the index of that."""
+    return file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")
+
+
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def alone(file: Path) -> Iterator[None]:
+    """Nobody else opens, makes or throws away ``file`` meanwhile."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from gamepipeline_engine.cli.session import Session
 from gamepipeline_events.ids import is_ulid
 from gamepipeline_projections.reading import JournalUnavailable
 from gamepipeline_projections.reading.api import BROKEN, explain
-from gamepipeline_projections.readmodel import ReadModel, ReadModelDamaged, ReadModelUnusable
+from gamepipeline_projections.readmodel import PublishedModels, ReadModel, ReadModelDamaged, ReadModelUnusable, file_of
 
 T = TypeVar("T")
 
@@ -41,6 +42,12 @@ async def consult(session: Session, look: Callable[[ReadModel], T]) -> T:
 
 
 async def _consult(session: Session, folder: Path, realm: str, look: Callable[[ReadModel], T]) -> T:
+    if not file_of(folder, realm).exists():
+        # It only saves time: whoever may not read it reads the events.
+        with contextlib.suppress(JournalUnavailable):
+            await PublishedModels(session.client, session.topology.readmodel, session.topology.events).fetch(
+                folder, realm
+            )
     model = ReadModel.open(folder, realm)
     try:
         await model.catch_up(session.events)
