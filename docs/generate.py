@@ -1,4 +1,4 @@
-"""Writes the tables of the reference from the code.
+"""Writes the tables of the reference, and the AsyncAPI document, from the code.
 
 Usage: python docs/generate.py [--check]
 
@@ -14,12 +14,14 @@ With --check nothing is written: exit code 1 and the differences when a page is 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tables import audit, commandline, configuration, events, pipelinefile, status, transitions, words
+from tables import asyncapi, audit, commandline, configuration, events, pipelinefile, status, transitions, words
 
 DOCS = Path(__file__).parent
 REGIONS: dict[str, Callable[[], str]] = {
@@ -32,6 +34,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     **commandline.REGIONS,
     **audit.REGIONS,
 }
+DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {**asyncapi.DOCUMENTS}
+"""Files that are this script's as a whole, by their path below docs/."""
 _REGION = re.compile(r"<!-- generated: ([a-z-]+) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
@@ -51,9 +55,11 @@ def main(arguments: list[str]) -> int:
     check = arguments == ["--check"]
     used: set[str] = set()
     stale = 0
-    for page in sorted(DOCS.rglob("*.md")):
-        old = page.read_text(encoding="utf-8")
-        new = render(old, used)
+    wanted = {page: render(page.read_text(encoding="utf-8"), used) for page in sorted(DOCS.rglob("*.md"))}
+    for path, document in DOCUMENTS.items():
+        wanted[DOCS / path] = json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+    for page, new in wanted.items():
+        old = page.read_text(encoding="utf-8") if page.exists() else ""
         if new == old:
             continue
         if check:
