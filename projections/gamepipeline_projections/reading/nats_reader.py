@@ -10,14 +10,11 @@ from nats.aio.client import Client
 from gamepipeline_events import Subjects
 from gamepipeline_events.ids import PIPELINE_LEVEL
 from gamepipeline_projections.reading.records import Recorded
-from gamepipeline_projections.reading.stream import PATIENCE, StreamReader
+from gamepipeline_projections.reading.stream import EVERYTHING, PATIENCE, StreamReader
 
 BATCH = 500
 """Events of a batch, at most."""
 BATCH_BYTES = 4 * 1024 * 1024
-
-EVERYTHING = ">"
-"""A filter by the stream's own subject lets as much through and costs the server a search for each batch."""
 
 
 class EventReader:

@@ -17,6 +17,9 @@ from gamepipeline_projections.reading.records import (
 )
 from gamepipeline_projections.reading.tail import Tail, TailBroken
 
+EVERYTHING = ">"
+"""A filter by the stream's own subject lets as much through and costs the server a search for each batch."""
+
 PATIENCE = 15.0
 """Seconds a read goes on without any progress before it gives up."""
 
@@ -35,6 +38,13 @@ class StreamReader:
         last = await self.api.last(subject)
         return last.sequence if last is not None else 0
 
+    async def _end(self, subject: str) -> int:
+        """Nothing under ``subject`` is stored above it.
+
+        Asked for the last of everything, the server finds none when that one was deleted.
+        """
+        return await self._last_of_all() if subject == EVERYTHING else await self.last_sequence(subject)
+
     async def read(self, subject: str, after: int, *, known: bool = False) -> AsyncGenerator[Recorded, None]:
         """Every message under ``subject`` above ``after``, up to the last one stored at the start.
 
@@ -50,7 +60,7 @@ class StreamReader:
                 if end is None:
                     if known:
                         await self._check_not_rewound(after)
-                    end = await self.last_sequence(subject)
+                    end = await self._end(subject)
                 async with aclosing(self._between(subject, position, end)) as records:
                     async for record in records:
                         position = record.sequence
@@ -65,21 +75,25 @@ class StreamReader:
         """As ``read``, then every new message as it comes, for ever: none skipped, none twice.
 
         Waits for a server that is away. Raises JournalRewound when the stream ends before
-        what was read from it. Close it (``aclosing``) to free its consumer on the server.
+        what was read from it, or has something else where this read ended before it broke off.
+        Close it (``aclosing``) to free its consumer on the server.
         """
         position = after
+        last: Recorded | None = None
         pauses = Pauses(None)
         while True:
             try:
                 await self._check_not_rewound(position)
+                if last is not None:
+                    await self._check_still_there(last)
                 async with aclosing(self.read(subject, position)) as records:
                     async for record in records:
-                        position = record.sequence
+                        position, last = record.sequence, record
                         yield record
                 pauses.reset()
                 async with aclosing(Tail(self.api, subject, position).messages()) as records:
                     async for record in records:
-                        position = record.sequence
+                        position, last = record.sequence, record
                         yield record
             except (JournalUnavailable, TailBroken) as error:
                 await pauses.wait(error)
@@ -106,9 +120,24 @@ class StreamReader:
             raise JournalUnavailable(f"stream {self.stream}: a replica is behind at {position}")
 
     async def _check_not_rewound(self, position: int) -> None:
-        try:
-            last = await self.api.last_sequence()
-        except ApiRefused as refused:
-            raise JournalUnavailable(str(refused)) from refused
+        last = await self._last()
         if last < position:
             raise JournalRewound(self.stream, position, last)
+
+    async def _last(self) -> int:
+        try:
+            return await self.api.last_sequence()
+        except ApiRefused as refused:
+            raise JournalUnavailable(str(refused)) from refused
+
+    async def _check_still_there(self, record: Recorded) -> None:
+        """What was read last is what is stored there, unless it has expired."""
+        found = await self.api.at(record.sequence)
+        if found is not None and found != record:
+            raise JournalRewound(self.stream, record.sequence, await self._last())
+
+    async def _last_of_all(self) -> int:
+        try:
+            return await self.api.last_sequence()
+        except ApiRefused as refused:
+            raise JournalUnavailable(str(refused)) from refused

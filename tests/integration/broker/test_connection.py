@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,7 +22,7 @@ from gamepipeline_projections.broker_errors import (
 )
 from gamepipeline_projections.connection import Hooks, Watchdog, connect
 from gamepipeline_projections.target import Access, Target
-from tests.integration.broker.helpers import LIMIT, configured_nats
+from tests.integration.broker.helpers import LIMIT, certify, configured_nats
 from tests.support.nats import NatsServer, running_nats
 
 
@@ -192,32 +191,6 @@ async def test_roles(tmp_path: Path) -> None:
             client = await connect(Target((url,), access, inbox), name="test")
             assert client.is_connected
             await client.close()
-
-
-def certify(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key."""
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *[
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-                "-days",
-                "2",
-            ],
-            *["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"],
-            *("-keyout", key, "-out", certificate),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
 
 
 async def test_tls(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ async def _logged_in(reader: asyncio.StreamReader) -> None:
         if not line:
             raise ConnectionResetError("it closed the connection")
         if line.startswith(b"-ERR"):
-            raise nats.errors.Error("nats: " + line.decode().strip())
+            raise nats.errors.Error("nats: " + line[4:].decode().strip())  # as nats-py says it
 
 
 def _reply_in(buffer: bytes, link: Link) -> tuple[bytes | None, int]:
