@@ -43,7 +43,7 @@ class StreamReader:
 
         Asked for the last of everything, the server finds none when that one was deleted.
         """
-        return await self._last_of_all() if subject == EVERYTHING else await self.last_sequence(subject)
+        return await self._last() if subject == EVERYTHING else await self.last_sequence(subject)
 
     async def read(self, subject: str, after: int, *, known: bool = False) -> AsyncGenerator[Recorded, None]:
         """Every message under ``subject`` above ``after``, up to the last one stored at the start.
@@ -135,9 +135,3 @@ class StreamReader:
         found = await self.api.at(record.sequence)
         if found is not None and found != record:
             raise JournalRewound(self.stream, record.sequence, await self._last())
-
-    async def _last_of_all(self) -> int:
-        try:
-            return await self.api.last_sequence()
-        except ApiRefused as refused:
-            raise JournalUnavailable(str(refused)) from refused
