@@ -21,7 +21,7 @@ from gamepipeline_projections.audit.tally import LogTally
 NOTHING_MISSING = Rule(
     "nothing_missing",
     "stream",
-    "The events stream begins at 1, has no gap, and reaches as far as any engine has seen it: "
+    "The events stream begins at 1, has no gap, and reaches as far as anybody has seen it: "
     "nothing can be deleted from it.",
     lambda _: (),
 )
@@ -94,7 +94,7 @@ def check_stream(bounds: StreamBounds, heads: Mapping[int, str] | None = None) -
         said.append(f"{missing} of {bounds.last_sequence} events are missing; {first}")
     seen = max(heads or {}, default=0)
     if seen > bounds.last_sequence:
-        said.append(f"the stream ends at {bounds.last_sequence}, but an engine has seen event {seen}")
+        said.append(f"the stream ends at {bounds.last_sequence}, but event {seen} was seen here before")
     return [
         Finding(rule=NOTHING_MISSING.name, pipeline_id="", sequence=bounds.last_sequence, seq=0, message=one)
         for one in said

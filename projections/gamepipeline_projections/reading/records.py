@@ -2,7 +2,7 @@
 
 JournalError
 ├── JournalUnavailable     no answer; nothing is known, try again
-└── JournalRewound         the stream ends before something that was already read from it
+└── JournalRewound         the stream lost something that was already read from it, or is another one
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ class JournalUnavailable(JournalError):
 
 
 class JournalRewound(JournalError):
-    """``stream`` ends at ``last``, but ``seen`` was read from it: it lost something or is another one."""
+    """``seen`` was read from ``stream``, which ends before it, at ``last``, or has something else there.
+
+    It was restored from an earlier backup, or replaced: who went on reading would miss something.
+    """
 
     def __init__(self, stream: str, seen: int, last: int) -> None:
         self.stream = stream
         self.seen = seen
         self.last = last
-        super().__init__(f"stream {stream} ends at {last}, but {seen} was read from it before")
+        found = f"ends at {last}, but" if last < seen else "is not what it was:"
+        why = "it was restored from an earlier backup, or replaced"
+        super().__init__(f"stream {stream} {found} {seen} was read from it before; {why}")

@@ -12,8 +12,18 @@ from __future__ import annotations
 
 from gamepipeline_projections.rebuilding.compare import Difference, compare
 from gamepipeline_projections.rebuilding.models import ModelsView
-from gamepipeline_projections.rebuilding.readmodel import ReadModelView
+from gamepipeline_projections.rebuilding.readmodel import ReadModelView, read_head
 from gamepipeline_projections.rebuilding.snapshots import SnapshotsView
 from gamepipeline_projections.rebuilding.views import Claim, Claims, View
 
-__all__ = ["Claim", "Claims", "Difference", "ModelsView", "ReadModelView", "SnapshotsView", "View", "compare"]
+__all__ = [
+    "Claim",
+    "Claims",
+    "Difference",
+    "ModelsView",
+    "ReadModelView",
+    "SnapshotsView",
+    "View",
+    "compare",
+    "read_head",
+]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gamepipeline_projections.readmodel import ReadModel, ReadModelDamaged, file_of
+from gamepipeline_projections.readmodel import ReadModel, ReadModelDamaged, ReadModelUnusable, file_of
 from gamepipeline_projections.readmodel.file import connect, guarded
 from gamepipeline_projections.readmodel.model import Events
 from gamepipeline_projections.readmodel.rows import rows_of
@@ -54,6 +54,19 @@ class ReadModelView:
         ReadModel.throw_away(self._folder, self._realm)
         with closing(ReadModel.open(self._folder, self._realm)) as model:
             await model.catch_up(self._events)
+
+
+def read_head(folder: Path, realm: str) -> tuple[int, str] | None:
+    """The event that the read model was caught up to: stream sequence, and SHA-256 of its payload; None for none."""
+    file = file_of(folder, realm)
+    if not file.exists():
+        return None
+    try:
+        with guarded(file), closing(connect(file, realm)) as database:
+            position, digest = database.execute("SELECT position, hash FROM about").fetchone()
+    except (ReadModelDamaged, ReadModelUnusable):
+        return None
+    return (position, digest) if position else None
 
 
 def _claims(database: sqlite3.Connection) -> Claims:

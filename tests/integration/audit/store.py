@@ -26,7 +26,7 @@ __all__ = ["Case", "Store", "edit", "forge", "lived", "named", "store_in", "with
 LIMIT = 60.0
 """Seconds that one call may take on a busy machine."""
 
-COMMAND = (sys.executable, "-P", "-m", "gamepipeline_engine.cli", "audit")
+COMMAND = (sys.executable, "-P", "-m", "gamepipeline_engine.cli")
 
 
 class Store:
@@ -50,6 +50,10 @@ class Store:
 
     async def call(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr of ``audit``."""
+        return await self.run("audit", *arguments)
+
+    async def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr of ``gamepipeline``."""
         return await _call({"HOME": str(self.folder), "XDG_STATE_HOME": str(self.folder)}, arguments)
 
     def note(self, last_seq: int, last_hash: str) -> None:
@@ -59,7 +63,7 @@ class Store:
 
 async def without_server(*arguments: str) -> tuple[int, str, str]:
     """The same where no server can be reached and none can be started."""
-    return await _call({"HOME": "/nonexistent", "NATS_URL": "nats://127.0.0.1:1"}, arguments)
+    return await _call({"HOME": "/nonexistent", "NATS_URL": "nats://127.0.0.1:1"}, ("audit", *arguments))
 
 
 async def _call(env: Mapping[str, str], arguments: Sequence[str]) -> tuple[int, str, str]:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from gamepipeline_engine.cli.auditing.report import Report
 from gamepipeline_engine.cli.lookup import resolve_id
+from gamepipeline_engine.cli.places import cache_folder, state_folder
+from gamepipeline_engine.cli.reading.readmodel import realm_of
 from gamepipeline_engine.cli.session import Session, open_session
 from gamepipeline_projections.audit import LogTally, StreamBounds, Sweep, check_pipeline, check_stream
+from gamepipeline_projections.rebuilding import read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,9 +24,9 @@ if TYPE_CHECKING:
 async def verify_stored(settings: Settings, text: str | None) -> Report:
     """Check the pipeline that ``text`` means, or, without it, the whole stream."""
     async with open_session(settings) as session:
-        noted = _noted()  # before the stream is asked how far it goes
-        bounds, realm = await stream_bounds(session)
-        heads = {one.last_seq: one.last_hash for one in noted if one.realm == realm and one.last_seq}
+        realm = await realm_of(session)
+        heads = _heads(realm)  # before the stream is asked how far it goes
+        bounds = (await stream_bounds(session))[0]
         if text is None:
             return await _verify_all(session, bounds, heads)
         return await _verify_one(session, await resolve_id(session, text), heads)
@@ -90,12 +93,20 @@ async def logs_expired(session: Session) -> bool:
     return info.state.first_seq > 1
 
 
+def _heads(realm: str) -> dict[int, str]:
+    """Events of ``realm`` that were seen on this machine, by engines or by lists: stream sequence → hash."""
+    heads = {one.last_seq: one.last_hash for one in _noted() if one.realm == realm and one.last_seq}
+    listed = read_head(cache_folder(), realm)
+    if listed is not None:
+        heads.setdefault(*listed)
+    return heads
+
+
 def _noted() -> list[Checkpoint]:
     """Every checkpoint in this user's state folder."""
     from gamepipeline_engine.broker.checkpoint import load
     from gamepipeline_engine.broker.errors import CheckpointUnreadable
     from gamepipeline_engine.cli.output import note
-    from gamepipeline_engine.cli.places import state_folder
 
     found = []
     for path in sorted(state_folder().glob("checkpoint*.json")):

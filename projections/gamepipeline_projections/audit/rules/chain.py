@@ -54,7 +54,7 @@ def _heads(history: History) -> Iterator[Remark]:
     for entry in history.entries:
         known = history.heads.get(entry.sequence)
         if known is not None and known != entry.hash:
-            yield at(entry, f"the payload hashes to {entry.hash}, but an engine has seen {known} here")
+            yield at(entry, f"the payload hashes to {entry.hash}, but {known} was seen there before")
 
 
 def _stream_order(history: History) -> Iterator[Remark]:
@@ -102,7 +102,7 @@ RULES = (
     Rule(
         "head_known",
         GROUP,
-        "The payload an engine noted in its checkpoint is still the one stored there.",
+        "The payload that an engine noted in its checkpoint, or a list in its read model, is still the one stored.",
         _heads,
     ),
     Rule("stream_order", GROUP, "Stream sequences increase from record to record.", _stream_order),
