@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from gamepipeline_engine.cli.running.publishing import publish_if_due
 from gamepipeline_events import payload_hash
 from gamepipeline_projections.readmodel import SCHEMA, PublishedModels, ReadModel, file_of
 from tests.integration.readmodel.conftest import Stored
@@ -131,3 +133,14 @@ async def test_the_copy_of_another_schema_is_another_object(
     await models.publish(file_of(stored.folder, REALM), REALM)
     monkeypatch.setattr("gamepipeline_projections.readmodel.published.SCHEMA", SCHEMA + 1)
     assert await models.position(REALM) == 0
+
+
+async def test_an_engine_publishes_when_it_is_worth_its_while(stored: Stored, tmp_path: Path) -> None:
+    """Only when the copy is far behind, with a read model of its own that it catches up for that."""
+    last = len(stored.events.records)
+    due = functools.partial(publish_if_due, stored.client, stored.topology, REALM, tmp_path / "engine")
+    assert not await due(every=last + 1)
+    assert await due(every=last)
+    assert not await due(every=1)
+    models = PublishedModels(stored.client, stored.topology.readmodel, stored.topology.events)
+    assert await models.position(REALM) == last

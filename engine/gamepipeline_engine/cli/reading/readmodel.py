@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,9 +16,13 @@ from gamepipeline_engine.cli.session import Session
 from gamepipeline_events.ids import is_ulid
 from gamepipeline_projections.reading import JournalUnavailable
 from gamepipeline_projections.reading.api import BROKEN, explain
+from gamepipeline_projections.reading.bulk import open_bulk
 from gamepipeline_projections.readmodel import PublishedModels, ReadModel, ReadModelDamaged, ReadModelUnusable, file_of
 
 T = TypeVar("T")
+
+MANY = 2000
+"""Events for which another connection is worth its while."""
 
 
 async def consult(session: Session, look: Callable[[ReadModel], T]) -> T:
@@ -42,18 +47,24 @@ async def consult(session: Session, look: Callable[[ReadModel], T]) -> T:
 
 
 async def _consult(session: Session, folder: Path, realm: str, look: Callable[[ReadModel], T]) -> T:
+    topology = session.topology
     if not file_of(folder, realm).exists():
         # It only saves time: whoever may not read it reads the events.
         with contextlib.suppress(JournalUnavailable):
-            await PublishedModels(session.client, session.topology.readmodel, session.topology.events).fetch(
-                folder, realm
-            )
-    model = ReadModel.open(folder, realm)
-    try:
-        await model.catch_up(session.events)
+            await PublishedModels(session.client, topology.readmodel, topology.events).fetch(folder, realm)
+    with closing(ReadModel.open(folder, realm)) as model:
+        behind = await session.api(topology.events).last_sequence() - model.position
+        await model.catch_up(_Bulk(session) if behind > MANY else session.events)
         return look(model)
-    finally:
-        model.close()
+
+
+class _Bulk:
+    """Reads many events over a connection of its own, and those of one pipeline over the session's."""
+
+    def __init__(self, session: Session) -> None:
+        topology = session.topology
+        self.batches = open_bulk(session.target, session.client, topology.subjects, topology.events).batches
+        self.read = session.events.read
 
 
 async def realm_of(session: Session) -> str:

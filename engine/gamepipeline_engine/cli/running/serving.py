@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from gamepipeline_engine.cli.loop import end
+from gamepipeline_engine.cli.running.publishing import publish_for
 from gamepipeline_engine.cli.who import actor
 from gamepipeline_engine.engine import GamePipelineEngine
 
@@ -55,5 +56,6 @@ async def _until(asked: asyncio.Event, engine: GamePipelineEngine, *, until_idle
         ends = {group.create_task(asked.wait()), group.create_task(engine.serve_until_stopped())}
         if until_idle:
             ends.add(group.create_task(engine.idle()))
+        publishing = [] if until_idle else [group.create_task(publish_for(engine))]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        await end(*ends)
+        await end(*ends, *publishing)
