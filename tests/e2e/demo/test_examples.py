@@ -14,7 +14,7 @@ import nats
 import pytest
 
 from gamepipeline_engine.config import parse_config
-from tests.support.home import Home, home_in
+from tests.support.home import CLI, Home, home_in
 from tests.support.nats import NatsServer
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -90,6 +90,23 @@ def test_the_embedded_engine_runs_a_pipeline(home: Home) -> None:
     assert lines[-1].endswith("completed, exit code of greet: 0")
     assert home.docker("ps", "-aq") == []
     assert home.processes() == []
+
+
+def test_the_agent_runs_a_pipeline_on_an_engine_elsewhere(connected: Home) -> None:
+    """It sees the events, the end and the outputs; the engine is another process."""
+    engine = [str(CLI), "engine"]
+    with subprocess.Popen(engine, env=connected.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["ready"]
+            code, out, err = connected.run(sys.executable, EXAMPLES / "agent.py")
+        finally:
+            process.terminate()
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "1 PipelineSubmitted"
+    assert lines[-2:] == ["greeting-1 completed {'greeting': 'hello world'}", "['greeting-1']"]
+    assert process.returncode == 0
 
 
 def test_the_build_retries_one_step_and_reports_a_broken_one(home: Home) -> None:
