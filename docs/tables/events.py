@@ -11,9 +11,12 @@ from gamepipeline_events.catalog import (
     ArtifactFile,
     Endpoint,
     LeftBehind,
+    PinnedImage,
     RejectedError,
     ReleasedStep,
+    Rerun,
     RunningStep,
+    TakenOver,
     Want,
 )
 from gamepipeline_events.codec import CURRENT, Envelope
@@ -45,9 +48,12 @@ STRUCTS: tuple[type[msgspec.Struct], ...] = (
     ArtifactFile,
     Endpoint,
     LeftBehind,
+    PinnedImage,
     RejectedError,
     ReleasedStep,
+    Rerun,
     RunningStep,
+    TakenOver,
     Usage,
     Want,
 )
@@ -143,7 +149,8 @@ def commands() -> str:
         rows = [(code(name), annotation(kind), "yes" if name in required else "") for name, kind in fields(one)]
         heading = f"### {one.__name__.lower()}\nSubject {code(places[one])}. {summary(one)}"
         parts.append(f"{heading}\n\n" + table(("field", "type", "required"), rows))
-    return "\n".join(parts) + f"\nAn execute command has at most {MAX_EXECUTE_BYTES // 1024} KiB.\n"
+    text = "\n".join(parts).replace("](#rerun)", "](events.md#rerun)")
+    return f"{text}\nAn execute command has at most {MAX_EXECUTE_BYTES // 1024} KiB.\n"
 
 
 def subjects() -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from gamepipeline_events.catalog.rerun import Rerun
+
 MAX_EXECUTE_BYTES = 768 * 1024
 
 
@@ -15,12 +17,16 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     id: str
 
 
-class Execute(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Run ``pipeline`` (a document as in the pipeline file) with ``args``."""
+class Execute(Command, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Run ``pipeline`` (a document as in the pipeline file) with ``args``.
+
+    ``rerun``: the run that this one repeats, and what it takes over from it; left out where there is none.
+    """
 
     pipeline: dict[str, Any]
     args: dict[str, Any] = {}
     submitted_by: str = ""
+    rerun: Rerun | None = None
 
 
 class Cancel(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):

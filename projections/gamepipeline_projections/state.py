@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gamepipeline_events import ArtifactsStored, Endpoint, LeftBehind, OnFull, PipelineDeadlineReached, Want
+from gamepipeline_events import ArtifactsStored, Endpoint, LeftBehind, OnFull, PipelineDeadlineReached, Rerun, Want
 
 Phase = Literal[
     "none",
@@ -147,6 +147,8 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: str | None = None
     command_id: str | None = None
     command_seq: int = 0
+    rerun: Rerun | None = None
+    """The run that this one repeats, and what it takes over from it."""
     node: str | None = None
     engine: str | None = None
     docker: str | None = None

@@ -11,7 +11,7 @@ import msgspec
 from gamepipeline_events import BadInput
 from gamepipeline_projections.state import PipelineState
 
-STATE_SCHEMA = 1
+STATE_SCHEMA = 2
 """Raised with every change of ``PipelineState`` or of what ``evolve`` makes of an event."""
 
 _encoder = msgspec.msgpack.Encoder()

@@ -43,6 +43,7 @@ STEP: dict[tuple[StepPhase, str], StepPhase] = {
     ("pending", "StepScheduled"): "scheduled",
     ("pending", "StepFailed"): "failed",  # only of a queued step: no place in its group
     ("pending", "StepSkipped"): "skipped",  # only before the first attempt
+    ("pending", "StepTakenOver"): "completed",  # only before the first attempt
     ("pending", "StepCanceled"): "canceled",  # only between two attempts
     ("scheduled", "ImagePulled"): "scheduled",
     ("scheduled", "StepStarted"): "running",

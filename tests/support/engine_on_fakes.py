@@ -26,7 +26,7 @@ from gamepipeline_engine.presence_memory import MemoryBucket, MemoryClient, Memo
 from gamepipeline_engine.runner import Host
 from gamepipeline_engine.supervision import Supervisor
 from gamepipeline_engine.variables import NodeVariables
-from gamepipeline_events import Event, Execute, Subjects, decode
+from gamepipeline_events import Event, Execute, Rerun, Subjects, decode
 from gamepipeline_events.subjects import CommandSubject
 from gamepipeline_projections import PipelineState, PipelineStatus, fold, status_of
 from gamepipeline_projections.state import TERMINAL
@@ -166,10 +166,14 @@ class EngineOnFakes:
     # --- what people do ------------------------------------------------------------------------------
 
     async def submit(
-        self, document: dict[str, Any], pipeline_id: str = "p1", args: dict[str, Any] | None = None
+        self,
+        document: dict[str, Any],
+        pipeline_id: str = "p1",
+        args: dict[str, Any] | None = None,
+        rerun: Rerun | None = None,
     ) -> None:
-        """Queue a pipeline."""
-        command = Execute(id=new_id(), pipeline=document, args=args or {}, submitted_by="cli:test")
+        """Queue a pipeline; ``rerun`` of another one."""
+        command = Execute(id=new_id(), pipeline=document, args=args or {}, submitted_by="cli:test", rerun=rerun)
         stored = await self.queue.publish(CommandSubject("execute", pipeline_id, "default"), command)
         assert not isinstance(stored, AlreadyQueued), f"another command waits for {pipeline_id}"
 

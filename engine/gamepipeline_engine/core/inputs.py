@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gamepipeline_events import ArtifactsStored, Endpoint, LeftBehind, Problem, Usage
+from gamepipeline_events import ArtifactsStored, Endpoint, LeftBehind, Problem, Rerun, Usage
 from gamepipeline_projections.tickets import Standing
 
 
@@ -33,6 +33,7 @@ class Submit(Input, frozen=True, kw_only=True):
     command_id: str
     command_seq: int
     problems: tuple[Problem, ...] = ()
+    rerun: Rerun | None = None
 
 
 class Claim(Input, frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ def on_submit(state: PipelineState, observed: Submit, now: datetime) -> EventDat
         submitted_at=timestamp(now),
         command_id=observed.command_id,
         command_seq=observed.command_seq,
+        rerun=observed.rerun,
     )
 
 

@@ -25,6 +25,7 @@ from gamepipeline_events import (
     StepScheduled,
     StepSkipped,
     StepStopRequested,
+    StepTakenOver,
 )
 from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_events.times import moment, seconds_between, timestamp
@@ -45,6 +46,7 @@ def on_tick(state: PipelineState, observed: Tick, now: datetime) -> EventData | 
         or _deadline(spec, state, observed, now)
         or _stop_running(spec, state)
         or _step_timeouts(spec, state, now)
+        or _take_over(state)
         or _settle_pending(spec, state)
         or _schedule(spec, state, observed, now)
         or _end_services(state)
@@ -113,6 +115,23 @@ def _step_timeouts(spec: ResolvedPipeline, state: PipelineState, now: datetime) 
         if limit is not None and now >= limit[0]:
             cause = "ready_timeout" if limit[1] == "ready_timeout" else "step_timeout"
             return StepStopRequested(step=one.id, attempt=state.steps[one.id].attempt, cause=cause)  # type: ignore[arg-type]
+    return None
+
+
+def _take_over(state: PipelineState) -> EventData | None:
+    """The next step that the run before has completed for this one; none once the pipeline is ending."""
+    if state.rerun is None or state.phase != "running":
+        return None
+    for one in state.rerun.taken_over:
+        step = state.steps[one.step]
+        if step.phase == "pending" and step.attempt == 0:
+            return StepTakenOver(
+                step=one.step,
+                from_pipeline=state.rerun.pipeline_id,
+                from_attempt=one.attempt,
+                exit_code=one.exit_code,
+                outputs=one.outputs,
+            )
     return None
 
 

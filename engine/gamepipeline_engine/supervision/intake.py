@@ -16,10 +16,11 @@ from gamepipeline_engine.supervision.entrance import Entrance
 from gamepipeline_engine.supervision.forbidden import forbidden
 from gamepipeline_engine.supervision.slots import Slot
 from gamepipeline_engine.variables import secret_arguments
-from gamepipeline_events import BadInput, Execute, Problem, Subjects
+from gamepipeline_events import BadInput, Execute, Problem, Rerun, Subjects
 from gamepipeline_events.spec.arguments import bind_arguments
 from gamepipeline_events.spec.check import check
 from gamepipeline_events.spec.hash import spec_hash
+from gamepipeline_events.spec.resolved import ResolvedPipeline
 from gamepipeline_projections.state import ACTIVE, PipelineState
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,17 @@ def submission(command: Execute, pool: str, sequence: int, host: Host) -> Submit
         command_id=command.id,
         command_seq=sequence,
         problems=tuple(problems),
+        rerun=_checked_rerun(command.rerun, checked.pipeline) if command.rerun else None,
     )
+
+
+def _checked_rerun(rerun: Rerun, spec: ResolvedPipeline | None) -> Rerun:
+    """The link to another run. Raises BadInput when it takes over what the pipeline cannot do without."""
+    kinds = {one.id: one.kind for one in spec.steps} if spec is not None else {}
+    for one in rerun.taken_over if spec is not None else ():
+        if kinds.get(one.step) != "container":
+            raise BadInput("execute command", f"rerun.taken_over names {one.step!r:.80}, which is no container step")
+    return rerun
 
 
 class Intake:

@@ -33,6 +33,7 @@ from gamepipeline_events.catalog.pipeline import (
     RunningStep,
 )
 from gamepipeline_events.catalog.queueing import OnFull, PipelineQueued, StepQueued, Want
+from gamepipeline_events.catalog.rerun import PinnedImage, Rerun, TakenOver
 from gamepipeline_events.catalog.step import (
     Endpoint,
     ImagePulled,
@@ -49,6 +50,7 @@ from gamepipeline_events.catalog.step import (
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    StepTakenOver,
     StopCause,
     Usage,
 )
@@ -75,6 +77,7 @@ STATE_EVENTS: tuple[type[EventData], ...] = (
     StepCompleted,
     StepFailed,
     StepSkipped,
+    StepTakenOver,
     StepCanceled,
     StepReset,
     ServiceReady,
@@ -120,6 +123,7 @@ __all__ = [
     "LogLine",
     "LogTruncated",
     "OnFull",
+    "PinnedImage",
     "PipelineCancelRequested",
     "PipelineCanceled",
     "PipelineCompleted",
@@ -134,6 +138,7 @@ __all__ = [
     "PipelineTimedOut",
     "RejectedError",
     "ReleasedStep",
+    "Rerun",
     "RunningStep",
     "ServiceExited",
     "ServiceReady",
@@ -150,7 +155,9 @@ __all__ = [
     "StepSkipped",
     "StepStarted",
     "StepStopRequested",
+    "StepTakenOver",
     "StopCause",
+    "TakenOver",
     "Usage",
     "Want",
 ]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gamepipeline_events.catalog.rerun import Rerun
 from gamepipeline_events.times import Timestamp
 
 
@@ -52,12 +53,13 @@ class LeftBehind(msgspec.Struct, frozen=True, kw_only=True):
     container_name: str
 
 
-class PipelineSubmitted(EventData, frozen=True, kw_only=True):
+class PipelineSubmitted(EventData, frozen=True, kw_only=True, omit_defaults=True):
     """First event of an accepted pipeline.
 
     ``pipeline`` is the document as written (secrets by name); ``spec_hash`` is the SHA-256 of
     the canonical JSON of ``{"pipeline": …, "args": …}``; ``command_seq`` is the sequence of the
-    execute command in the commands stream.
+    execute command in the commands stream. ``rerun``: the run that this one repeats; it was added
+    later and is left out where there is none.
     """
 
     pipeline: dict[str, Any]
@@ -68,6 +70,7 @@ class PipelineSubmitted(EventData, frozen=True, kw_only=True):
     submitted_at: Timestamp
     command_id: str
     command_seq: int
+    rerun: Rerun | None = None
 
 
 class PipelineRejected(EventData, frozen=True, kw_only=True):

@@ -113,6 +113,19 @@ class StepSkipped(EventData, frozen=True, kw_only=True):
     reason: str
 
 
+class StepTakenOver(EventData, frozen=True, kw_only=True):
+    """The step counts as completed by attempt ``from_attempt`` of the run ``from_pipeline``, which this one repeats.
+
+    Nothing runs for it here: it has no attempt of its own, no container and no log.
+    """
+
+    step: str
+    from_pipeline: str
+    from_attempt: int
+    exit_code: int | None
+    outputs: dict[str, str]
+
+
 class StepCanceled(EventData, frozen=True, kw_only=True):
     """The step was stopped or will not be tried again. ``cause`` as in StepStopRequested.
 

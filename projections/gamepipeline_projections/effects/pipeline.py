@@ -48,8 +48,17 @@ def pipeline_event(state: PipelineState, event: Event) -> PipelineState:
 
 
 def _submitted(state: PipelineState, event: Event, data: PipelineSubmitted) -> PipelineState:
+    images = data.rerun.images if data.rerun is not None else {}
     steps = {
-        one.id: StepState(id=one.id, name=one.name, kind=one.kind, place=one.place, ignore_failure=one.ignore_failure)
+        one.id: StepState(
+            id=one.id,
+            name=one.name,
+            kind=one.kind,
+            place=one.place,
+            ignore_failure=one.ignore_failure,
+            image=images[one.id].image if one.id in images else None,
+            pinned=images[one.id].digest if one.id in images else None,
+        )
         for one in outline(data.pipeline)
     }
     return replace(
@@ -62,6 +71,7 @@ def _submitted(state: PipelineState, event: Event, data: PipelineSubmitted) -> P
         submitted_at=data.submitted_at,
         command_id=data.command_id,
         command_seq=data.command_seq,
+        rerun=data.rerun,
         steps=steps,
     )
 

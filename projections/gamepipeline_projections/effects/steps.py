@@ -21,6 +21,7 @@ from gamepipeline_events import (
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    StepTakenOver,
 )
 from gamepipeline_projections.effects.places import follow_queue, ticket_of
 from gamepipeline_projections.effects.services import follow_service
@@ -47,8 +48,8 @@ def attempt_event(step: StepState, event: Event) -> StepState:
     attempt = getattr(data, "attempt", step.attempt)
     if attempt != step.attempt + begins:
         raise IllegalTransition(event, f"step {step.id}", f"{step.phase} in attempt {step.attempt}")
-    # Skipping is for a step that never had an attempt, canceling for one that waits for its next.
-    wrong_end = isinstance(data, StepSkipped) if step.attempt else isinstance(data, StepCanceled)
+    # Skipping and taking over are for a step that never had an attempt, canceling for one that waits for its next.
+    wrong_end = isinstance(data, StepSkipped | StepTakenOver) if step.attempt else isinstance(data, StepCanceled)
     if step.phase == "pending" and wrong_end:
         raise IllegalTransition(event, f"step {step.id}", f"{step.phase} after attempt {step.attempt}")
     new: StepState = _STEP_EFFECTS[type(data)](replace(step, phase=phase), event, data)
@@ -136,6 +137,10 @@ def _step_skipped(step: StepState, event: Event, data: StepSkipped) -> StepState
     return step
 
 
+def _step_taken_over(step: StepState, event: Event, data: StepTakenOver) -> StepState:
+    return replace(step, exit_code=data.exit_code, outputs=data.outputs)
+
+
 def _step_canceled(step: StepState, event: Event, data: StepCanceled) -> StepState:
     return replace(step, cause=data.cause, retry_at=None)
 
@@ -155,6 +160,7 @@ _STEP_EFFECTS: dict[type[EventData], Callable[[StepState, Event, Any], StepState
     StepCompleted: _step_completed,
     StepFailed: _step_failed,
     StepSkipped: _step_skipped,
+    StepTakenOver: _step_taken_over,
     StepCanceled: _step_canceled,
     StepReset: _step_reset,
 }

@@ -37,6 +37,7 @@ from gamepipeline_events import (
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    StepTakenOver,
 )
 from gamepipeline_events.catalog import TERMINAL_EVENTS
 from gamepipeline_projections.reasons import pipeline, services, steps
@@ -66,6 +67,7 @@ ANSWERS: dict[type[EventData], Callable[[Past, Event, Any], Answer]] = {
     StepCompleted: steps.completed,
     StepFailed: steps.failed,
     StepSkipped: steps.skipped,
+    StepTakenOver: steps.taken_over,
     StepCanceled: steps.canceled,
     StepReset: steps.reset,
     ServiceReady: services.ready,

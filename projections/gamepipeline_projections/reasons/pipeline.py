@@ -65,6 +65,9 @@ def fatal(past: Past, before: Event, step: str | None = None) -> Event | None:
 def submitted(past: Past, event: Event, data: PipelineSubmitted) -> Answer:
     """The first event: somebody wanted it."""
     text = f"submitted it to pool {data.pool} at {at(data.submitted_at)}, with the command {data.command_id}."
+    if data.rerun is not None:
+        since = f" from step {data.rerun.from_step} on" if data.rerun.from_step else ""
+        text += f" It repeats pipeline {data.rerun.pipeline_id}{since}."
     return Answer(f"Why is there {past.name}?", f"{who(data.submitted_by)} {text}")
 
 

@@ -7,6 +7,7 @@ from gamepipeline_events import (
     PipelineCancelRequested,
     PipelineDeadlineReached,
     PipelineStarted,
+    PipelineSubmitted,
     StepCanceled,
     StepCompleted,
     StepFailed,
@@ -16,6 +17,7 @@ from gamepipeline_events import (
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    StepTakenOver,
 )
 from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_projections.reasons.past import Past
@@ -187,6 +189,12 @@ def _blocking(spec: ResolvedPipeline, step: ResolvedStep, state: PipelineState) 
             return current
         open_ids.extend(by_id[current].needs)
     return None
+
+
+def taken_over(past: Past, event: Event, data: StepTakenOver) -> Answer:
+    """It did not run here."""
+    text = f"attempt {data.from_attempt} of it in pipeline {data.from_pipeline} had completed it, and its outputs count"
+    return Answer(f"Why did step {data.step} not run here?", sentence(text), past.last(PipelineSubmitted, before=event))
 
 
 def reset(past: Past, event: Event, data: StepReset) -> Answer:

@@ -19,9 +19,11 @@ from gamepipeline_events import (
     Event,
     EventData,
     PipelineSubmitted,
+    Rerun,
     StepCompleted,
     StepFailed,
     StepStarted,
+    TakenOver,
     decode,
     encode,
     payload_hash,
@@ -111,6 +113,26 @@ def handed_over() -> Case:
             await first.until(PIPELINE, "StepStarted", "a")
         async with second.serving():
             await second.wait(PIPELINE)
+            await asyncio.sleep(1)
+        return _case(world, [])
+
+    return simulate(main())
+
+
+@cache
+def repeated() -> Case:
+    """A run that takes its first step over from the run before."""
+    world = FakeWorld()
+
+    async def main() -> Case:
+        bench = EngineOnFakes(world)
+        document = pipeline(step("a"), step("b"), step("c"))
+        document["steps"][1]["container"]["commands"] = ["echo ${{ steps.a.outputs.v }}"]
+        taken = TakenOver(step="a", attempt=2, exit_code=0, outputs={"v": "42"})
+        async with bench.serving():
+            rerun = Rerun(pipeline_id="p0", from_step="b", taken_over=[taken])
+            await bench.submit(document, PIPELINE, rerun=rerun)
+            await bench.wait(PIPELINE)
             await asyncio.sleep(1)
         return _case(world, [])
 

@@ -42,6 +42,7 @@ from tests.unit.audit.cases import (
     find,
     forge,
     lived,
+    repeated,
 )
 
 Apply = Callable[[Case], Case]
@@ -68,6 +69,7 @@ def told(name: str) -> Callable[[], Case]:
 SEQUENCE, RETRY, TIMEOUT = told("01_sequence"), told("11_retry_then_success"), told("14_step_timeout")
 SKIPS, CANCEL, DEADLINE = told("04_skip_dependents"), told("17_cancel_while_running"), told("16_pipeline_timeout")
 KEPT = told("43_artifacts")
+REPEATED = repeated
 BACK_OFF, SERVICE, STOPPED = told("18_cancel_in_back_off"), told("39_service_stays"), told("26_service_tcp")
 
 

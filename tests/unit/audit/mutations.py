@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from gamepipeline_events import StepTakenOver
 from gamepipeline_projections.audit import DockerEvent
 from gamepipeline_projections.reading import Recorded
 from tests.unit.audit.cases import PIPELINE, both, document, drop, edit, envelope, forge, handed_over, insert, move
@@ -16,6 +17,7 @@ from tests.unit.audit.lies import (
     FAILED,
     KEPT,
     OTHER_ENGINE,
+    REPEATED,
     RETRY,
     SEQUENCE,
     SERVICE,
@@ -298,4 +300,31 @@ OUTSIDE = [
     Mutation("one cancel, two requests", "one_effect", CANCEL, forged(canceled_twice)),
 ]
 
-MUTATIONS = [*CHAIN, *LIFECYCLE, *ORDERING, *OWNERSHIP, *INTENT, *ATTEMPTS, *ARTIFACTS, *OUTSIDE]
+RERUNS = [
+    Mutation(
+        "outputs of another run",
+        "taken_over_as_submitted",
+        REPEATED,
+        forged(edit("StepTakenOver", "a", outputs={"v": "43"})),
+    ),
+    Mutation(
+        "a step taken over that was to run",
+        "taken_over_as_submitted",
+        REPEATED,
+        forged(
+            insert(
+                StepTakenOver(step="b", from_pipeline="p0", from_attempt=1, exit_code=0, outputs={}),
+                after="StepTakenOver",
+                of="a",
+            )
+        ),
+    ),
+    Mutation(
+        "a step that starts before another is taken over",
+        "taken_over_first",
+        REPEATED,
+        forged(move("StepScheduled", "b", before="StepTakenOver", of="a")),
+    ),
+]
+
+MUTATIONS = [*CHAIN, *LIFECYCLE, *ORDERING, *OWNERSHIP, *INTENT, *ATTEMPTS, *ARTIFACTS, *RERUNS, *OUTSIDE]

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gamepipeline_engine.core.inputs import RequestStop, ServiceGone, Tick
 from gamepipeline_engine.core.settle import TAILS_BYTES
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_events import (
     Invalid,
+    PinnedImage,
     PipelineDeadlineReached,
+    Rerun,
     ServiceStopRequested,
     StepCanceled,
     StepScheduled,
     StepSkipped,
     StepStopRequested,
+    TakenOver,
 )
 from gamepipeline_projections import PipelineState, evolve
 from tests.support.histories import AT_PIPELINE, DOCKER, IMAGE, Story, pipeline, service, step
@@ -265,3 +269,42 @@ def test_a_document_this_version_cannot_run() -> None:
     """A stored document with problems is an error that lists them, not a guess."""
     with pytest.raises(Invalid):
         spec_of(PipelineState(id="p", document={"name": "x", "steps": []}))
+
+
+def again(*taken: str, document: dict[str, Any] | None = None) -> Story:
+    """A run that repeats ``p0`` and takes these steps over."""
+    story = Story(document or pipeline(step("a"), step("b"), step("c")), empty=True)
+    steps = [TakenOver(step=one, attempt=2, exit_code=0, outputs={"of": one}) for one in taken]
+    images = {"c": PinnedImage(image=IMAGE, digest="sha256:old")}
+    rerun = Rerun(pipeline_id="p0", from_step="c", images=images, taken_over=steps)
+    return story.then(replace(story.submission(), rerun=rerun)).started()
+
+
+def test_what_is_taken_over_is_settled_first() -> None:
+    """With its outputs, no attempt, and nothing started for it; then the next step runs."""
+    story = again("a", "b")
+    assert story.settle() == ["StepTakenOver", "StepTakenOver", "StepScheduled"]
+    steps = story.state.steps
+    assert [(one.phase, one.attempt, one.outputs) for one in (steps["a"], steps["b"])] == [
+        ("completed", 0, {"of": "a"}),
+        ("completed", 0, {"of": "b"}),
+    ]
+    assert steps["c"].phase == "scheduled"
+
+
+def test_a_run_again_has_the_images_of_the_first() -> None:
+    """As long as the step asks for the image by that name."""
+    assert again("a", "b").state.steps["c"].pinned == "sha256:old"
+    story = again("a", "b")
+    story.settle()
+    assert story.state.steps["c"].pinned == "sha256:old"
+    other = pipeline(step("a"), step("b"), {"name": "c", "container": {"image": "other:1", "commands": ["true"]}})
+    moved = again("a", "b", document=other)
+    moved.settle()
+    assert moved.state.steps["c"].pinned is None
+
+
+def test_nothing_is_taken_over_once_the_pipeline_ends() -> None:
+    """A cancel that comes first skips it like any other step."""
+    story = again("a", "b").cancel_requested()
+    assert story.settle() == ["StepSkipped"] * 3

@@ -13,7 +13,7 @@ from gamepipeline_projections.state_codec import STATE_SCHEMA, decode_state, enc
 
 HISTORIES = sorted((Path(__file__).parents[2] / "history").glob("*.jsonl"))
 
-FORM_OF = {1: "cbebdbb185cbfe48"}
+FORM_OF = {1: "cbebdbb185cbfe48", 2: "6521e7a4bf1e0197"}
 """STATE_SCHEMA → fingerprint of the fields of a state under it."""
 
 

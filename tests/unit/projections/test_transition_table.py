@@ -44,6 +44,7 @@ from gamepipeline_events import (
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    StepTakenOver,
     Usage,
     Want,
 )
@@ -75,6 +76,7 @@ event              pending    queued     backing_off scheduled  running    stopp
 StepQueued         pending    pending    pending     -          -          -          -          -        -        -
 StepScheduled      scheduled  scheduled  scheduled   -          -          -          -          -        -        -
 StepSkipped        skipped    skipped    -           -          -          -          -          -        -        -
+StepTakenOver      completed  completed  -           -          -          -          -          -        -        -
 ImagePulled        -          -          -           scheduled  -          -          -          -        -        -
 StepStarted        -          -          -           running    -          -          -          -        -        -
 StepStopRequested  -          -          -           stopping   stopping   -          -          -        -        -
@@ -193,6 +195,9 @@ def _data(name: str, state: PipelineState) -> EventData:
         "StepFailed": lambda: StepFailed(**failed, will_retry=False, retry_at=None),  # type: ignore[arg-type]
         "StepFailedForNow": lambda: StepFailed(**failed, will_retry=True, retry_at="2026-11-23T19:00:00.000000Z"),  # type: ignore[arg-type]
         "StepSkipped": lambda: StepSkipped(step="a", reason="test"),
+        "StepTakenOver": lambda: StepTakenOver(
+            step="a", from_pipeline="p0", from_attempt=2, exit_code=0, outputs={"k": "v"}
+        ),
         "StepCanceled": lambda: StepCanceled(step="a", attempt=attempt, cause="cancel"),
         "StepReset": lambda: StepReset(step="a", reason="test"),
         "ServiceReady": lambda: ServiceReady(step="a", container_id="c", endpoints=[]),

@@ -60,6 +60,11 @@ WORDS: dict[str, set[str]] = {
     # masked by their own pipeline's secrets, where they come from
     "StepCompleted": {"outputs"},
     "StepLog": {"lines"},
+    # masked when the run that is repeated put them on record
+    "TakenOver": {"outputs"},
+    "StepTakenOver": {"outputs", "from_pipeline"},
+    "Rerun": {"pipeline_id", "from_step", "images"},
+    "PinnedImage": {"image", "digest"},
     # names that tell a secret are not kept
     "ArtifactFile": {"name", "sha256"},
     "ArtifactsStored": {"store", "key", "sha256", "expires_at"},

@@ -35,6 +35,7 @@ from gamepipeline_events import (
     StepSkipped,
     StepStarted,
     StepStopRequested,
+    StepTakenOver,
     Want,
 )
 
@@ -107,6 +108,8 @@ def _step(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one cas
             return f"failed after {duration(data.duration)}: {data.cause}: {data.message}{again}"
         case StepSkipped() as data:
             return f"skipped: {data.reason}"
+        case StepTakenOver() as data:
+            return f"taken over from {data.from_pipeline}, attempt {data.from_attempt}"
         case StepCanceled() as data:
             return f"canceled ({data.cause})"
         case StepReset() as data:
