@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TypeVar, overload
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar, overload
 
+import msgspec
 from msgspec.structs import replace
 
 from gamepipeline_events import BadInput, Event, EventData, PipelineResumed, check, decode, payload_hash
+from gamepipeline_events.spec.check import Checked
 from gamepipeline_events.spec.resolved import ResolvedPipeline, ResolvedStep
 from gamepipeline_projections.audit.evidence import DockerEvent, Leftover, SentCommand, Stored
 from gamepipeline_projections.audit.tally import PipelineLogs
 from gamepipeline_projections.errors import ReplayError
 from gamepipeline_projections.evolve import evolve
 from gamepipeline_projections.state import ENDING, PipelineState, StepState
+
+REMEMBERED_BYTES = 64 * 1024
+"""Of a document whose check is remembered; of the longest ones there would be too many."""
 
 A = TypeVar("A", bound=EventData)
 B = TypeVar("B", bound=EventData)
@@ -73,7 +78,7 @@ class History:
     @cached_property
     def spec(self) -> ResolvedPipeline | None:
         """What the document means; None where there is none, or this version cannot read it."""
-        return check(self.state.document).pipeline if self.state.document else None
+        return checked(self.state.document).pipeline if self.state.document else None
 
     def step_spec(self, step_id: str) -> ResolvedStep | None:
         """What the document says of a step."""
@@ -101,14 +106,31 @@ class History:
     ) -> Iterator[tuple[Entry, Event, A | B | C | D | E]]: ...
     def each(self, *kinds: type[EventData]) -> Iterator[tuple[Entry, Event, EventData]]:
         """The entries whose data is of one of ``kinds``."""
-        for entry, event in self.events:
-            if isinstance(event.data, kinds):
+        wanted = self._present.intersection(kinds)
+        for entry, event in self.events if wanted else ():
+            if type(event.data) in wanted:
                 yield entry, event, event.data
+
+    @cached_property
+    def _present(self) -> set[type[EventData]]:
+        """What a rule asks for is mostly not there at all."""
+        return {type(event.data) for _, event in self.events}
 
     def is_ending(self, state: PipelineState) -> bool:
         """Whether nothing but ``always`` and ``on_failure`` steps may start in ``state``."""
         fail_fast = self.spec is not None and self.spec.fail_fast
         return state.phase in ENDING or (state.phase == "failing" and fail_fast)
+
+
+def checked(document: dict[str, Any]) -> Checked:
+    """What is wrong with a document, and what it means. Most runs have one that another run had before."""
+    encoded = msgspec.json.encode(document)
+    return _checked(encoded) if len(encoded) <= REMEMBERED_BYTES else check(document)
+
+
+@lru_cache(maxsize=256)
+def _checked(document: bytes) -> Checked:
+    return check(msgspec.json.decode(document))
 
 
 def step_of(state: PipelineState, step_id: str) -> StepState:

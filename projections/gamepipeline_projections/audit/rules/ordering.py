@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gamepipeline_events import PipelineSubmitted, StepScheduled, StepSkipped, check
+from gamepipeline_events import PipelineSubmitted, StepScheduled, StepSkipped
 from gamepipeline_events.spec.resolved import ResolvedStep
 from gamepipeline_projections.audit.finding import Remark, Rule, at
-from gamepipeline_projections.audit.history import History, step_of
+from gamepipeline_projections.audit.history import History, checked, step_of
 from gamepipeline_projections.state import PipelineState
 
 GROUP = "ordering"
@@ -16,7 +16,7 @@ UNDER_WAY = frozenset({"scheduled", "running", "stopping"})
 
 def _document(history: History) -> Iterator[Remark]:
     for entry, _, data in history.each(PipelineSubmitted):
-        errors = check(data.pipeline).errors
+        errors = checked(data.pipeline).errors
         if errors:
             yield at(entry, f"the document is not one that is accepted: {errors[0].code} {errors[0].message}")
 
