@@ -14,7 +14,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gamepipeline_events import decode
+from gamepipeline_projections import PipelineState, evolve
 from gamepipeline_projections.audit import Leftover
+from gamepipeline_projections.reading import Recorded
 from tests.support.chaos.client import Client, client
 from tests.support.chaos.engine import EngineProcess, Timing
 from tests.support.chaos.judge import Evidence, Verdict, judge
@@ -80,9 +83,21 @@ class Arena:
         verdict = judge(evidence, docker_dies=self.watch is None)
         if not ended:
             verdict.wrong.append(f"not ended within {ENDED_WITHIN:g} s: {self.client.open_pipelines}")
+        verdict.wrong += await self._wrong_snapshots(events)
         for engine in self.engines.values():
             verdict.wrong += [f"{engine.node} ended: {one}" for one in engine.exits if one.code not in _REFUSES]
         return verdict
+
+    async def _wrong_snapshots(self, events: Sequence[Recorded]) -> list[str]:
+        """Those that are not what the events before them come to."""
+        kept, states, wrong = await self.client.snapshots(), dict[str, PipelineState](), []
+        self.notes.append(f"{len(kept)} snapshots")
+        for event in (decode(one.payload, sequence=one.sequence) for one in events):
+            one = event.pipeline_id
+            states[one] = evolve(states.get(one) or PipelineState(id=one), event)
+            if one in kept and kept[one].position == event.sequence and kept.pop(one).state != states[one]:
+                wrong.append(f"pipeline {one}: the snapshot at event {event.seq} is not what the events come to")
+        return wrong + [f"pipeline {one}: its snapshot is of no event of it" for one in kept]
 
     async def _left(self) -> list[Leftover]:
         """What is on the daemon, once there is nothing or nobody waits any longer."""

@@ -30,6 +30,7 @@ from gamepipeline_projections.broker_errors import BrokerError
 from gamepipeline_projections.connection import connect
 from gamepipeline_projections.reading import JournalError, Recorded
 from gamepipeline_projections.reading.stream import StreamReader
+from gamepipeline_projections.snapshots import NatsBucket, Snapshot, decode_snapshot
 from tests.support.chaos.workload import Planned, plan_pipeline
 
 _LOOK = 0.25
@@ -180,6 +181,16 @@ class Client:
         events = [one async for one in StreamReader(nats, topology.events).read(subjects.all_events(), 0)]
         logs = [one async for one in StreamReader(nats, topology.logs).read(subjects.all_logs(), 0)]
         return events, logs
+
+    async def snapshots(self) -> dict[str, Snapshot]:
+        """The snapshots that are kept, by pipeline. Raises SnapshotsUnavailable, and Unusable for a damaged one."""
+        bucket = NatsBucket((await self._connection()).nats, self._topology.snapshots)
+        found = {one: await bucket.get(one) for one in self.planned}
+        return {
+            one: decode_snapshot(kept.payload, realm=None, pipeline_id=one)
+            for one, kept in found.items()
+            if kept is not None
+        }
 
     async def _read_on(self) -> None:
         nats = (await self._connection()).nats

@@ -33,6 +33,10 @@ ack_wait = "{ack_wait}s"
 heartbeat = "{heartbeat}s"
 orphan_grace = "3s"
 node_lost_after = "{node_lost_after}s"
+
+[snapshots]
+every_events = 3
+every = "1s"
 """
 
 
