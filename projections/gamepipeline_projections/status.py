@@ -10,7 +10,7 @@ from gamepipeline_events import Endpoint
 from gamepipeline_projections.state import ACTIVE, PipelineState, ServiceState, StepState, Ticket
 
 SNAPSHOT_VERSION = 1
-"""Schema version of status documents and snapshots; one of another version is rebuilt from events."""
+"""Schema version of status documents, whatever they were read from; that of states is ``STATE_SCHEMA``."""
 
 Status = Literal["not_started", "pending", "running", "completed", "failed", "canceled", "timed_out", "rejected"]
 StepStatusName = Literal["pending", "running", "completed", "failed", "skipped", "canceled"]

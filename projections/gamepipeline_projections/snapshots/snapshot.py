@@ -1,7 +1,7 @@
 r"""What a snapshot says, and its bytes: a line of JSON for everybody, then the state, compressed.
 
 {"realm":"01J…","pipeline_id":"p1","position":812,"pipelineseq":97,"head_id":"01J…","head_hash":"…",
- "schema":1,"sha256":"…"}\n<zlib of the state as MessagePack>
+ "schema":2,"sha256":"…"}\n<zlib of the state as MessagePack>
 """
 
 from __future__ import annotations
