@@ -1,6 +1,7 @@
 """The client that other services embed, and the keeper of what they may read. No Docker in here.
 
-agent      GamePipelineAgent: its life, and the calls
+agent      GamePipelineAgent: its life, and the models it keeps
+calls      execute, cancel, get, watch, wait
 link       one connection to NATS and what reads and sends through it
 keeper     folds every event and keeps the models up to date
 models     the bucket of models, written by compare-and-set

@@ -17,10 +17,12 @@ import msgspec
 from gamepipeline_events import BadInput, Event, Subjects, decode
 from gamepipeline_projections.agent.index import Index, Summary
 from gamepipeline_projections.agent.models import ModelStore, Position
+from gamepipeline_projections.broker_errors import BrokerError
 from gamepipeline_projections.errors import ReplayError
 from gamepipeline_projections.evolve import evolve
 from gamepipeline_projections.models import GamePipeline
 from gamepipeline_projections.reading import EventReader, JournalUnavailable, Recorded
+from gamepipeline_projections.reading.bulk import EventBatches
 from gamepipeline_projections.state import PipelineState
 
 REMEMBERED = 2_000
@@ -73,11 +75,19 @@ class _Stored(msgspec.Struct):
 class Keeper:
     """Keeps the models of ``store`` and the lines of ``index``. Run it once."""
 
-    def __init__(self, events: EventReader, subjects: Subjects, store: ModelStore, realm: str) -> None:
+    def __init__(
+        self,
+        events: EventReader,
+        subjects: Subjects,
+        store: ModelStore,
+        realm: str,
+        bulk: EventBatches | None = None,
+    ) -> None:
         self.index = Index()
         self.position = 0
         self.read = 0
         self._events = events
+        self._bulk = bulk or events
         self._subjects = subjects
         self._store = store
         self._realm = realm
@@ -121,14 +131,32 @@ class Keeper:
     # --- reading -----------------------------------------------------------------------------
 
     async def _fold(self) -> None:
+        """First what is stored already, in bulk; then each event as it comes."""
+        await self._catch_up()
         async with aclosing(self._events.follow(None, self.read)) as records:
             async for record in records:
-                while len(self._changed) >= MOST_WAITING:
-                    self._room.clear()
-                    await self._room.wait()
-                await self._take(record)
-                self.read = record.sequence
-                self._wake.set()
+                await self._next(record)
+
+    async def _catch_up(self) -> None:
+        while True:
+            try:
+                async with aclosing(self._bulk.batches(self.read)) as batches:
+                    async for batch in batches:
+                        for record in batch:
+                            await self._next(record)
+            except (JournalUnavailable, BrokerError) as error:
+                _log.warning("the events cannot be read: %s", error)
+                await asyncio.sleep(_LONGEST_PAUSE)
+            else:
+                return
+
+    async def _next(self, record: Recorded) -> None:
+        while len(self._changed) >= MOST_WAITING:
+            self._room.clear()
+            await self._room.wait()
+        await self._take(record)
+        self.read = record.sequence
+        self._wake.set()
 
     async def _take(self, record: Recorded) -> None:
         try:

@@ -16,6 +16,7 @@ from gamepipeline_projections.broker_errors import BrokerError
 from gamepipeline_projections.connection import Hooks, Watchdog, connect
 from gamepipeline_projections.reading import EventReader
 from gamepipeline_projections.reading.api import explain
+from gamepipeline_projections.reading.bulk import open_bulk
 from gamepipeline_projections.sending import CommandSender
 from gamepipeline_projections.target import Target
 from gamepipeline_projections.topology import REALM_KEY, Topology
@@ -26,12 +27,13 @@ T = TypeVar("T")
 class Link:
     """A connection that mends itself; ``closed`` is set when nothing but a new one helps."""
 
-    def __init__(self, nc: Client, topology: Topology, realm: str, closed: asyncio.Event) -> None:
+    def __init__(self, nc: Client, target: Target | str, topology: Topology, realm: str, closed: asyncio.Event) -> None:
         self.nc = nc
         self.topology = topology
         self.realm = realm
         self.closed = closed
         self.events = EventReader(nc, topology.subjects, topology.events)
+        self.bulk = open_bulk(target, nc, topology.subjects, topology.events)
         self.sender = CommandSender(nc, topology.subjects, topology.commands)
 
     @classmethod
@@ -43,7 +45,7 @@ class Link:
         except BrokerError as error:
             raise Unavailable(f"{error.problem}: {error.cause}", error.fix) from error
         try:
-            return cls(nc, topology, await _realm(nc, topology.events), closed)
+            return cls(nc, target, topology, await _realm(nc, topology.events), closed)
         except BaseException:
             await nc.close()
             raise

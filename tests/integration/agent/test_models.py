@@ -15,6 +15,7 @@ from gamepipeline_projections.agent.models import Position
 from gamepipeline_projections.models import PROBLEM
 from gamepipeline_projections.reading.stream import StreamReader
 from tests.support.agents import HISTORIES, Streams, story
+from tests.support.tcp_proxy import tcp_proxy
 
 
 async def test_the_bucket_holds_document_and_status_of_each_pipeline(here: Streams) -> None:
@@ -60,6 +61,22 @@ async def _follow(here: Streams, seen: dict[str, list[int]]) -> None:
         if not record.subject.endswith("._position"):
             status = models.GamePipeline.decode(record.payload).status
             seen.setdefault(record.subject, []).append(status.last_seq)
+
+
+async def test_broken_connections_cost_nothing(here: Streams) -> None:
+    """Writes whose answer is lost, a position that is older: at the end each model is that of its events."""
+    told = [story(f"p{number}", steps=4) for number in range(6)]
+    async with tcp_proxy(here.url) as proxy, here.agent(proxy.url) as agent:
+        last: dict[str, int] = {}
+        for number, payloads in enumerate(zip(*(one.payloads for one in told), strict=True)):
+            for one, payload in zip(told, payloads, strict=True):
+                last[one.state.id] = await here.publish(payload)
+            if number % 3 == 1:
+                proxy.cut()
+        async with asyncio.timeout(60):
+            await agent.kept(here.last)
+    for pipeline_id, sequence in last.items():
+        assert (await here.model(pipeline_id)).status == here.wanted(pipeline_id, sequence)
 
 
 async def test_of_models_that_come_in_any_order_the_newest_stays(here: Streams) -> None:
