@@ -50,6 +50,13 @@ async def test_create_makes_a_container_that_does_not_run(rig: Rig) -> None:
     assert len(view.created_at) == len("2026-01-01T00:00:00.000000Z")
 
 
+@pytest.mark.parametrize("mode", ["none", "host"])
+async def test_a_container_without_an_address(rig: Rig, mode: str) -> None:
+    """Without a network, or in the host's, it has no address of its own; which of the two it is can be told."""
+    view = await rig.view(await rig.started(FOREVER, host={"NetworkMode": mode}))
+    assert (view.addresses, view.endpoints, view.host_network) == ((), (), mode == "host")
+
+
 async def test_create_again_adopts(rig: Rig) -> None:
     """Repeating a create gives the container that exists, also to another connection."""
     config = rig.config(FOREVER)

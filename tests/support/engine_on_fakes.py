@@ -36,10 +36,15 @@ START = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
 
 
 class FakeProber:
-    """The network of a fake daemon: a running container answers on every port once its script says it is ready."""
+    """The network of a fake daemon: a running container answers on every port once its script says it is ready.
+
+    ``of_the_host``: ports on which the host itself listens. ``asked``: every address that was asked.
+    """
 
     def __init__(self, daemon: FakeDaemon) -> None:
         self._daemon = daemon
+        self.of_the_host: set[int] = set()
+        self.asked: set[str] = set()
 
     async def http(self, host: str, port: int, path: str, limit: float) -> int | None:
         """See Prober."""
@@ -47,6 +52,9 @@ class FakeProber:
 
     async def tcp(self, host: str, port: int, limit: float) -> bool:
         """See Prober."""
+        self.asked.add(host)
+        if host == "127.0.0.1":
+            return port in self.of_the_host
         now = self._daemon.catch_up()
         for machine in self._daemon.containers.values():
             if machine.address == host and machine.state == "running" and machine.started is not None:
@@ -97,6 +105,7 @@ class EngineOnFakes:
         self.containers = FakeContainers(REALM, self.world.daemon)
         self.rejected: list[tuple[str, Event]] = []
         self.crashed = False
+        self.prober = FakeProber(self.world.daemon)
         self.host = Host(
             realm=REALM,
             node=node,
@@ -107,7 +116,7 @@ class EngineOnFakes:
             logs=self.logs,
             containers=self.containers,
             clock=self.world.clock,
-            prober=FakeProber(self.world.daemon),
+            prober=self.prober,
             new_id=new_id,
             variables=NodeVariables([dict(variables or {})], secret=("*_KEY",)),
             policy=self.config.policy,

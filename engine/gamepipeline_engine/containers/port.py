@@ -115,6 +115,7 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]  # in its networks, IPv4
     endpoints: tuple[Endpoint, ...]
     restarting: bool = False
+    host_network: bool = False  # its network is the host's: it has no address and no port of its own
 
     @property
     def image_digest(self) -> str:

@@ -72,8 +72,11 @@ async def _any_address(view: ContainerView, port: int, probe: Callable[[str, int
         for one in view.endpoints
         if one.container_port == port
     ]
-    # A container in the host's network has neither.
-    for host, number in places or [("127.0.0.1", port)]:
+    # A container in the host's network has neither. Of any other that has none, the host knows nothing:
+    # what listens there is somebody else, who must neither answer for it nor be asked.
+    if view.host_network:
+        places = [("127.0.0.1", port)]
+    for host, number in places:
         if await probe(host, number):
             return True
     return False

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gamepipeline_engine.clock import new_id
+from gamepipeline_engine.config import parse_config
 from gamepipeline_engine.containers.fake import FakeOutput, FakeScript
 from gamepipeline_engine.core.inputs import NodeLost
 from gamepipeline_engine.journal.faults import LostAck, Silence
@@ -99,6 +100,44 @@ def test_a_status_nobody_wants() -> None:
         async with engine.serving():
             status = await engine.run(with_service({"http": {"port": 80, "status": 204}, "timeout": "3s"}))
             assert status.steps[0].cause == "ready_timeout"
+
+    simulate(main())
+
+
+NOT_REACHED: dict[str, tuple[dict[str, Any], FakeScript]] = {
+    "no network": ({"network_mode": "none"}, FakeScript(run_for=None)),
+    "between two restarts": ({"restart": "always"}, FakeScript(run_for=0.1, exit_code=1, ready_after=50.0)),
+}
+
+
+@pytest.mark.parametrize("why", NOT_REACHED)
+def test_what_else_listens_on_the_host_answers_for_no_service(why: str) -> None:
+    """A service that has no address is not ready because the node itself listens on that port; nor is it asked."""
+
+    async def main() -> None:
+        more, script = NOT_REACHED[why]
+        engine = EngineOnFakes(scripts={"web": script})
+        engine.prober.of_the_host = {22}
+        async with engine.serving():
+            status = await engine.run(with_service({"tcp": {"port": 22}, "timeout": "5s"}, **more))
+            assert status.status == "failed"
+            assert "127.0.0.1" not in engine.prober.asked
+
+    simulate(main())
+
+
+def test_a_service_in_the_network_of_the_host_is_asked_there() -> None:
+    """It has no address of its own: what it listens on is the host's."""
+
+    async def main() -> None:
+        engine = EngineOnFakes(
+            scripts={"web": FakeScript(run_for=None)}, config=parse_config('[policy]\nnetwork_modes = ["host"]')
+        )
+        engine.prober.of_the_host = {8080}
+        async with engine.serving():
+            status = await engine.run(with_service({"tcp": {"port": 8080}}, network_mode="host"))
+            assert status.status == "completed"
+            assert engine.prober.asked == {"127.0.0.1"}
 
     simulate(main())
 

@@ -48,6 +48,7 @@ def container_view(found: Json) -> ContainerView:
         addresses=_addresses(network),
         endpoints=endpoints(network.get("Ports") or {}),
         restarting=restarting,
+        host_network=(found.get("HostConfig") or {}).get("NetworkMode") == "host",
     )
 
 

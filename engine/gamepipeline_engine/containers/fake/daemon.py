@@ -141,7 +141,8 @@ class FakeDaemon:
             image_id=image_id(*(self.image(str(body["Image"])) or (str(body["Image"]), FakeImage()))),
             created=now,
         )
-        machine.address = f"10.0.{number // 250 % 250}.{number % 250 + 2}"
+        if machine.network not in {"none", "host"} and not machine.network.startswith("container:"):
+            machine.address = f"10.0.{number // 250 % 250}.{number % 250 + 2}"
         for mount in machine.host_config.get("Mounts") or ():
             if mount.get("Type") == "volume":
                 volume = self.volumes.setdefault(mount["Source"], Thing({}, now))
@@ -162,9 +163,8 @@ class FakeDaemon:
         return cause
 
     def _join(self, machine: Machine) -> str | None:
-        network = str(machine.host_config.get("NetworkMode") or "bridge")
         known = {"bridge", "default", "none", "host"} | set(self.networks)
-        return None if network in known else "container_start"
+        return None if machine.network in known else "container_start"
 
     def _publish(self, machine: Machine) -> str | None:
         taken = {

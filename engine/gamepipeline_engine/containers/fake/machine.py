@@ -47,6 +47,7 @@ class Machine:
         self.name = name
         self.body = body
         self.host_config: Mapping[str, Any] = body.get("HostConfig") or {}
+        self.network = str(self.host_config.get("NetworkMode") or "bridge")
         self.labels: dict[str, str] = dict(body.get("Labels") or {})
         self.script = script
         self.image_id = image_id
@@ -265,9 +266,10 @@ class Machine:
             error=self.error,
             restart_count=self.restart_count,
             health=self._health(now) if alive else None,
-            addresses=(self.address,) if alive and self.address else (),
-            endpoints=self.endpoints if alive else (),
+            addresses=(self.address,) if alive and self.address and not self.restarting else (),
+            endpoints=self.endpoints if alive and not self.restarting else (),
             restarting=self.restarting,
+            host_network=self.network == "host",
         )
 
     def execute(self, command: tuple[str, ...], now: datetime) -> tuple[int, float]:
