@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gamepipeline_engine.cli.exits import Exit
 from gamepipeline_engine.cli.places import cache_folder
-from gamepipeline_engine.cli.reading.readmodel import realm_of
+from gamepipeline_engine.cli.reading.readmodel import BulkEvents, realm_of
 from gamepipeline_engine.cli.session import Session, open_session
 from gamepipeline_projections.rebuilding import (
     Claims,
@@ -82,16 +82,17 @@ class Rebuilt:
 async def rebuild(settings: Settings, *, replace: bool) -> Rebuilt:
     """Compare everything that is derived with the events; with ``replace``, make it anew and compare again."""
     async with open_session(settings) as session:
-        views = await _views(session)
+        events = BulkEvents(session)
+        views = await _views(session, events)
         said = [(view, await view.claims()) for view in views]
         done = Rebuilt({view.name: claims for view, claims in said})
-        done.wrong_before = await compare(session.events, said)
+        done.wrong_before = await compare(events, said)
         if replace:
             for view in views:
                 await view.rebuild()
             now = [(view, await view.claims()) for view in views]
             done.after = {view.name: claims for view, claims in now}
-            done.wrong_after = await compare(session.events, now)
+            done.wrong_after = await compare(events, now)
             done.changed = _changed(done.before, done.after)
         return done
 
@@ -110,11 +111,11 @@ def _changed(before: dict[str, Claims], after: dict[str, Claims]) -> list[Differ
     return found
 
 
-async def _views(session: Session) -> list[View]:
+async def _views(session: Session, events: BulkEvents) -> list[View]:
     realm = await realm_of(session)
     topology = session.topology
     return [
-        ReadModelView(cache_folder(), realm, session.events),
+        ReadModelView(cache_folder(), realm, events),
         SnapshotsView(session.client, topology.snapshots, realm, session.events),
         ModelsView(session.client, topology, realm, session.events),
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gamepipeline_engine.cli.auditing.report import Report
 from gamepipeline_engine.cli.lookup import resolve_id
 from gamepipeline_engine.cli.places import cache_folder, state_folder
-from gamepipeline_engine.cli.reading.readmodel import realm_of
+from gamepipeline_engine.cli.reading.readmodel import BulkEvents, realm_of
 from gamepipeline_engine.cli.session import Session, open_session
 from gamepipeline_projections.audit import LogTally, StreamBounds, Sweep, check_pipeline, check_stream
 from gamepipeline_projections.rebuilding import read_head
@@ -68,7 +68,7 @@ async def _verify_all(session: Session, bounds: StreamBounds, heads: dict[int, s
 
 async def events_until(session: Session, end: int) -> AsyncGenerator[list[Recorded], None]:
     """Every event up to the stream sequence ``end``, in lists."""
-    async with aclosing(session.events.batches()) as batches:
+    async with aclosing(BulkEvents(session).batches()) as batches:
         async for batch in batches:
             if batch[-1].sequence >= end:
                 yield [record for record in batch if record.sequence <= end]

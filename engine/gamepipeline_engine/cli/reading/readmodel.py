@@ -54,11 +54,11 @@ async def _consult(session: Session, folder: Path, realm: str, look: Callable[[R
             await PublishedModels(session.client, topology.readmodel, topology.events).fetch(folder, realm)
     with closing(ReadModel.open(folder, realm)) as model:
         behind = await session.api(topology.events).last_sequence() - model.position
-        await model.catch_up(_Bulk(session) if behind > MANY else session.events)
+        await model.catch_up(BulkEvents(session) if behind > MANY else session.events)
         return look(model)
 
 
-class _Bulk:
+class BulkEvents:
     """Reads many events over a connection of its own, and those of one pipeline over the session's."""
 
     def __init__(self, session: Session) -> None:
