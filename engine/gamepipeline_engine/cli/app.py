@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "validate": Entry("offline.validate", "Check a pipeline file; report every problem in it."),
     "plan": Entry("offline.plan", "Show the order of the steps and their final containers."),
     "submit": Entry("acting.submit", "Hand a pipeline to the engines of a pool; print its id."),
+    "rerun": Entry("acting.rerun", "Run a pipeline once more, whole or from a step on."),
     "engine": Entry("running.engine", "Serve pools of pipelines on this node."),
     "agent": Entry("running.agent", "Keep a model of every pipeline, and answer questions about them."),
     "status": Entry("reading.status", "Show one pipeline."),

@@ -69,6 +69,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "validate",
         "plan",
         "submit",
+        "rerun",
         "engine",
         "agent",
         "status",

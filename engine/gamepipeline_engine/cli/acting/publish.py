@@ -11,7 +11,7 @@ from gamepipeline_engine.cli.session import Session, open_session
 from gamepipeline_engine.cli.who import actor
 from gamepipeline_engine.clock import new_id
 from gamepipeline_engine.commands.queue_port import AlreadyQueued
-from gamepipeline_events import Execute
+from gamepipeline_events import Execute, Rerun
 from gamepipeline_events.subjects import CommandSubject
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ async def submit(settings: Settings, job: Job, given: str | None, pool: str | No
         return await publish(session, job, given, pool or job.pipeline.pool)
 
 
-async def publish(session: Session, job: Job, given: str | None, pool: str) -> str:
-    """The id of the run: a new one, or the one that exists already under ``given``."""
+async def publish(session: Session, job: Job, given: str | None, pool: str, rerun: Rerun | None = None) -> str:
+    """The id of the run: a new one (that repeats another one), or the one that exists already under ``given``."""
     for _ in range(TRIES):
         name = await choose(session, job, given)
         if name.exists:
             return name.id
-        command = Execute(id=new_id(), pipeline=job.document, args=job.args, submitted_by=actor())
+        command = Execute(id=new_id(), pipeline=job.document, args=job.args, submitted_by=actor(), rerun=rerun)
         outcome = await session.queue.publish(CommandSubject("execute", name.id, pool), command)
         if not isinstance(outcome, AlreadyQueued):
             return name.id
