@@ -1,4 +1,4 @@
-"""Host paths on the real file system: where they lead, and making those that are missing. Does I/O."""
+"""Host paths and devices on the real file system: where they lead, and making what is missing. Does I/O."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def resolve_host_path(path: str) -> str:
 
 
 def prepare_host_paths(config: ContainerConfig, policy: Policy, protected: Iterable[str] = ()) -> ContainerConfig:
-    """``config`` with the real path of each bind mount, all of them there. Create the container from the result.
+    """``config`` with real paths: of each bind mount, all of them there, and of each device, which Docker would follow.
+
+    Create the container from the result, after ``final_violations`` has judged it.
 
     A link that leads out of what the policy allows is refused. A missing path is made where the
     policy says ``create = true``. Raises HostPathDenied.
@@ -46,9 +48,11 @@ def prepare_host_paths(config: ContainerConfig, policy: Policy, protected: Itera
     guarded = tuple(map(resolve_host_path, protected))
     host: Mapping[str, Any] = config.body.get("HostConfig") or {}
     mounts = [_prepared(mount, policy, guarded) for mount in host.get("Mounts") or ()]
-    if mounts == list(host.get("Mounts") or ()):
+    devices = [{**one, "PathOnHost": resolve_host_path(one["PathOnHost"])} for one in host.get("Devices") or ()]
+    if mounts == list(host.get("Mounts") or ()) and devices == list(host.get("Devices") or ()):
         return config
-    body = {**config.body, "HostConfig": {**host, "Mounts": mounts}}
+    changed = {"Mounts": mounts, "Devices": devices}
+    body = {**config.body, "HostConfig": {**host, **{key: value for key, value in changed.items() if key in host}}}
     return msgspec.structs.replace(config, body=body)
 
 
@@ -76,7 +80,8 @@ def final_violations(
 def _real(policy: Policy) -> Policy:
     """The policy with its own paths resolved: an operator may name a link."""
     roots = tuple(msgspec.structs.replace(root, path=resolve_host_path(root.path)) for root in policy.host_paths)
-    return msgspec.structs.replace(policy, host_paths=roots)
+    links = (resolve_host_path(device) for device in policy.devices if device.startswith("/"))
+    return msgspec.structs.replace(policy, host_paths=roots, devices=(*policy.devices, *links))
 
 
 def _create(source: str, real: str, policy: Policy, *, wanted: bool) -> None:

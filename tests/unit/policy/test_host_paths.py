@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from gamepipeline_engine.containers.port import ContainerConfig
-from gamepipeline_engine.policy import HostPath, HostPathDenied, Policy, prepare_host_paths, trusted
+from gamepipeline_engine.policy import (
+    HostPath,
+    HostPathDenied,
+    Limits,
+    Policy,
+    final_violations,
+    prepare_host_paths,
+    trusted,
+)
 
 
 def config(source: Path | str, **mount: Any) -> ContainerConfig:
@@ -40,6 +48,41 @@ def test_links(tmp_path: Path) -> None:
     assert found.body["HostConfig"]["Mounts"][1]["Source"] == str(tmp_path / "in" / "real")
     with pytest.raises(HostPathDenied, match="leads to /etc"):
         prepare_host_paths(config(tmp_path / "in" / "out"), policy)
+
+
+def with_device(path: Path) -> ContainerConfig:
+    """A configuration with one device."""
+    device = {"PathOnHost": str(path), "PathInContainer": "/dev/x", "CgroupPermissions": "rwm"}
+    return ContainerConfig(name="n", body={"Image": "busybox", "HostConfig": {"Devices": [device]}})
+
+
+def test_a_device_that_is_a_link(tmp_path: Path) -> None:
+    """Docker follows it: what counts, and what the daemon is given, is the device it leads to.
+
+    Somebody who may write into a folder of devices could otherwise put a link to any disk there.
+    """
+    for name in ("dri/card0", "disk"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "dri" / "by-path").symlink_to("card0")
+    (tmp_path / "dri" / "out").symlink_to("../disk")
+    (tmp_path / "named").symlink_to("disk")
+    inside = prepare_host_paths(with_device(tmp_path / "dri" / "by-path"), Policy())
+    device = inside.body["HostConfig"]["Devices"][0]
+    assert (device["PathOnHost"], device["PathInContainer"]) == (str(tmp_path / "dri" / "card0"), "/dev/x")
+    allowed = Policy(devices=(str(tmp_path / "dri"),))
+    out = with_device(tmp_path / "dri" / "out")
+    assert rules(inside, allowed) == []
+    assert rules(prepare_host_paths(out, allowed), allowed) == ["policy.devices"]
+    assert rules(prepare_host_paths(out, trusted(allowed)), trusted(allowed)) == []
+    by_name = Policy(devices=(str(tmp_path / "named"),))
+    assert rules(prepare_host_paths(with_device(tmp_path / "named"), by_name), by_name) == []
+
+
+def rules(config: ContainerConfig, policy: Policy) -> list[str]:
+    """The rules about devices that the final configuration breaks."""
+    found = [one.rule for one in final_violations(config, policy, Limits())]
+    return [rule for rule in found if rule == "policy.devices"]
 
 
 def test_an_allowed_path_may_be_a_link(tmp_path: Path) -> None:
