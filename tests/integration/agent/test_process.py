@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gamepipeline_engine.broker.streams import Topology, provision
@@ -13,7 +14,8 @@ from gamepipeline_projections import models
 from tests.support.agents import Streams, story
 from tests.support.home import CLI
 from tests.support.journals import connected
-from tests.support.nats import NatsServer
+from tests.support.nats import NatsServer, running_nats
+from tests.support.tcp_proxy import tcp_proxy
 
 
 def test_importing_the_agent_needs_no_docker() -> None:
@@ -56,6 +58,30 @@ async def test_the_process_keeps_models_and_answers_until_it_is_told_to_end(
                 out, err = await process.communicate()
                 if end == "terminate":
                     assert (process.returncode, out, err) == (0, b"", b"")
+
+
+async def test_an_agent_outlives_its_server(tmp_path: Path) -> None:
+    """The server is killed and started again with its store: the agent goes on by itself, and misses nothing."""
+    async with AsyncExitStack() as stack:
+        with running_nats(tmp_path / "nats") as first:
+            proxy = await stack.enter_async_context(tcp_proxy(first.url))
+            async with connected(first.url) as client:
+                await provision(client.jetstream(), Topology(), presence=False)
+                here = Streams(first.url, client, Topology())
+                agent = await stack.enter_async_context(here.agent(proxy.url))
+                told = story("p", steps=3)
+                await here.publish_all(told.payloads[:5])
+                await agent.kept(here.last)
+            first.process.kill()
+        with running_nats(tmp_path / "nats") as second:
+            async with connected(second.url) as client, asyncio.timeout(60):
+                here = Streams(second.url, client, Topology(), stored={"p": told.payloads[:5]})
+                await here.publish_all(told.payloads[5:])
+                await proxy.mend(second.url)
+                await agent.kept(here.last)
+                assert (await here.model("p")).status == here.wanted("p", here.last)
+                assert (await client.request("gamepipeline.health", b"", timeout=5)).headers is None
+                await agent.stop()
 
 
 async def _started(here: Streams, folder: Path) -> asyncio.subprocess.Process:
