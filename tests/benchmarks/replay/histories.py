@@ -16,7 +16,7 @@ from tests.support.histories import Story, pipeline, step
 
 _FOLDER = Path(__file__).parents[2] / "history"
 _SIDE_BY_SIDE = 64
-_ULID = re.compile(rb'"(id|causationid|command_id)":"([0-9A-Z]{20})[0-9A-Z]{6}"')
+_ULID = re.compile(rb'"(id|causationid|command_id)":"([0-9A-Z]{10})[0-9A-Z]{6}([0-9A-Z]{10})"')
 _TAIL, _HASH = b"\x01", b"\x02"
 """Stand in a template for the six letters that are a pipeline's own, and for the hash before."""
 
@@ -85,7 +85,7 @@ def _marked(name: str, payloads: list[bytes]) -> Template:
         event = decode(payload)
         marked = payload.replace(b'"%s"' % event.pipeline_id.encode(), b'"%s-%s"' % (name.encode(), _TAIL))
         marked = marked.replace(f"gp-{event.pipeline_id}.".encode(), b"gp-%s-%s." % (name.encode(), _TAIL))
-        marked = _ULID.sub(rb'"\1":"\2' + _TAIL + b'"', marked)
+        marked = _ULID.sub(rb'"\1":"\2' + _TAIL + rb'\3"', marked)
         if event.prev_hash:
             marked = marked.replace(event.prev_hash.encode(), _HASH)
         template.append((event.name, marked))
