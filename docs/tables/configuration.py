@@ -69,7 +69,7 @@ MEANING = {
     "limits.log_bytes": "output of an attempt that is kept; the rest is dropped, and that is recorded",
     "alerts.webhooks": "where alerts are sent, see below",
     "alerts.give_up_after": "an alert that is older than this and still fails becomes a dead letter",
-    "gpus.ids": "the GPUs of the node, as `nvidia-smi -L` names them; `[]`: none; absent: what Docker says it has",
+    "gpus.ids": "the GPUs of the node, as `nvidia-smi -L` names them; `[]`: none; absent: what Docker or CDI names",
     "registries.username": "the account's name",
     "registries.password_file": "file with its password or token; the line's end is not part of it",
     "registries.password_env": "name of the variable, of the engine's own environment, with the password or token",

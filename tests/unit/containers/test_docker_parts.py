@@ -55,6 +55,24 @@ def raw(**state: Any) -> dict[str, Any]:
             },
             ("GPU-a", "GPU-b"),
         ),
+        (
+            {
+                "DiscoveredDevices": [
+                    {"Source": "cdi", "ID": f"nvidia.com/gpu={name}"} for name in ("0", "GPU-a", "1", "GPU-b", "all")
+                ]
+                + [{"Source": "cdi", "ID": "vendor.com/net=0"}, {"Source": "cdi"}, None]
+            },
+            ("nvidia.com/gpu=0", "nvidia.com/gpu=1"),
+        ),
+        (
+            {
+                "GenericResources": [{"NamedResourceSpec": {"Kind": "gpu", "Value": "GPU-a"}}],
+                "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}],
+            },
+            ("GPU-a",),
+        ),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]}, None),
+        ({"DiscoveredDevices": "none"}, None),
     ],
 )
 def test_gpus_that_docker_names(info: dict[str, Any], ids: tuple[str, ...] | None) -> None:

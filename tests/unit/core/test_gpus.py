@@ -98,3 +98,21 @@ def test_a_number_means_others_than_those_that_are_named() -> None:
     """So each of those that were given is in the container."""
     request = {"Driver": "", "Count": 1, "Capabilities": [["gpu"]]}
     assert by_id([request], ["vendor.example/gpu=b"], ["b", "a"])[0]["DeviceIDs"] == ["a"]
+
+
+def test_a_gpu_that_cdi_names_is_asked_for_by_that_name() -> None:
+    """Unless the step writes another driver: that one gets what stands behind the name."""
+    request = {"Driver": "", "Count": 1, "Capabilities": [["gpu"]]}
+    given = ["nvidia.com/gpu=1"]
+    assert by_id([request], [], given) == [{"Driver": "cdi", "DeviceIDs": given}]
+    nvidia = {**request, "Driver": "nvidia"}
+    assert by_id([nvidia], [], given) == [{"Driver": "nvidia", "Capabilities": [["gpu"]], "DeviceIDs": ["1"]}]
+
+
+def test_one_gpu_by_either_of_its_names() -> None:
+    """A CDI name in the inventory is also called by what stands behind it; another vendor's is another GPU."""
+    inventory = ("nvidia.com/gpu=0",)
+    assert AskedGpus(names=("0",)).choose(inventory, ()) == ["nvidia.com/gpu=0"]
+    assert AskedGpus(names=("nvidia.com/gpu=0",)).choose(inventory, ()) == ["nvidia.com/gpu=0"]
+    assert AskedGpus(names=("vendor.example/gpu=0",)).missing(inventory) is not None
+    assert AskedGpus(names=("1",)).missing(inventory) is not None

@@ -20,8 +20,14 @@ def is_cdi_gpu(name: str) -> bool:
 
 
 def is_same(gpu: str, name: str) -> bool:
-    """Whether the GPU of the inventory is the one that is called ``name``: by its id, or by its CDI name."""
-    return gpu == name or (is_cdi_gpu(name) and gpu == name.partition("=")[2])
+    """Whether the GPU of the inventory is the one that is called ``name``: one of the two may be a CDI name."""
+    if is_cdi_gpu(gpu) == is_cdi_gpu(name):
+        return gpu == name
+    return _bare(gpu) == _bare(name)
+
+
+def _bare(name: str) -> str:
+    return name.partition("=")[2] if is_cdi_gpu(name) else name
 
 
 def by_id(requests: Sequence[dict[str, Any]], cdi: Sequence[str], given: Sequence[str]) -> list[dict[str, Any]]:
@@ -39,8 +45,16 @@ def by_id(requests: Sequence[dict[str, Any]], cdi: Sequence[str], given: Sequenc
         count = one["Count"]
         ids = list(given) if count == ALL else rest[:count]
         rest = rest if count == ALL else rest[count:]
-        found.append({key: value for key, value in one.items() if key != "Count"} | {"DeviceIDs": ids})
+        found.append(_request(one, ids))
     return found
+
+
+def _request(written: dict[str, Any], ids: list[str]) -> dict[str, Any]:
+    """The request for exactly these. CDI names go to Docker's own driver for them, unless another one is written."""
+    if written.get("Driver", "") in {"", "cdi"} and ids and all(map(is_cdi_gpu, ids)):
+        return {"Driver": "cdi", "DeviceIDs": ids}
+    rest = {key: value for key, value in written.items() if key != "Count"}
+    return rest | {"DeviceIDs": [_bare(gpu) for gpu in ids]}
 
 
 def cdi_names(name: str, given: Sequence[str]) -> list[str]:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from gamepipeline_engine.containers.classify import cause_of_start
 from gamepipeline_engine.containers.docker import archive, execs, history, logs, stats
+from gamepipeline_engine.containers.docker.cdi import FOLDERS, Found, read_specs
 from gamepipeline_engine.containers.docker.client import DockerClient
-from gamepipeline_engine.containers.docker.gpus import gpus_in
+from gamepipeline_engine.containers.docker.gpus import gpus_in, gpus_of_specs
 from gamepipeline_engine.containers.docker.images import STALLED, DockerImages
 from gamepipeline_engine.containers.docker.secrecy import scrub, with_secrets
 from gamepipeline_engine.containers.docker.secret_files import OUT, SecretFiles, memory_folder
@@ -88,6 +89,10 @@ class DockerContainers:
     async def info(self) -> DaemonInfo:
         """See the port."""
         found = await self._client.json("info", "daemon", "GET", "info")
+        gpus, specs = gpus_in(found), Found((), ())
+        if gpus is None and self._client.is_local():
+            specs = await asyncio.to_thread(read_specs, tuple(found.get("CDISpecDirs") or FOLDERS))
+            gpus = gpus_of_specs(specs.names, found)
         return DaemonInfo(
             id=found["ID"],
             name=found["Name"],
@@ -96,8 +101,8 @@ class DockerContainers:
             cpus=int(found["NCPU"]),
             memory=int(found["MemTotal"]),
             runtimes=tuple(sorted(found.get("Runtimes") or ())),
-            warnings=tuple(found.get("Warnings") or ()),
-            gpus=gpus_in(found),
+            warnings=(*(found.get("Warnings") or ()), *specs.warnings),
+            gpus=gpus,
         )
 
     async def ensure_image(
