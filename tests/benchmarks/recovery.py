@@ -35,7 +35,7 @@ async def main(rounds: int) -> None:
             one_is, all_are = await _recover(one)
             first.append(one_is)
             every.append(all_are)
-        starts = one.starts
+        starts = len(one.started)
     count = PIPELINES * CONTAINERS
     tell(f"killed until the first of {count} containers is waited for", first, ACK_WAIT, "ack_wait")
     tell(f"killed until all {count} are", every, ACK_WAIT, "ack_wait")

@@ -24,9 +24,9 @@ PIECE = 20
 class _Told(EventReader):
     """Reads in small batches and tells of each."""
 
-    async def batches(self, after: int = 0) -> AsyncGenerator[list[Recorded], None]:
+    async def batches(self, after: int = 0, event_type: str | None = None) -> AsyncGenerator[list[Recorded], None]:
         """See EventReader."""
-        async with aclosing(super().batches(after)) as batches:
+        async with aclosing(super().batches(after, event_type)) as batches:
             async for batch in batches:
                 for start in range(0, len(batch), PIECE):
                     print("batch", flush=True)  # noqa: T201 - that is what it is for
