@@ -21,7 +21,7 @@ from gamepipeline_projections.readmodel import PublishedModels, ReadModel, ReadM
 
 T = TypeVar("T")
 
-MANY = 2000
+MANY = 200
 """Events for which another connection is worth its while."""
 
 
