@@ -59,9 +59,9 @@ def test_consumers_of_events_install_one_dependency() -> None:
     assert set(_dependencies("events")) == {"msgspec"}
 
 
-def test_projections_depend_on_events_and_nats_only() -> None:
-    """gamepipeline-projections adds the client of the stream, and no Docker."""
-    assert set(_dependencies("projections")) == {"gamepipeline-events", "nats-py"}
+def test_projections_depend_on_nothing_of_docker() -> None:
+    """gamepipeline-projections adds the client of the stream, and what an agent needs to hand in a file."""
+    assert set(_dependencies("projections")) == {"gamepipeline-events", "nats-py", "python-ulid", "pyyaml"}
 
 
 def test_engine_brings_the_server_of_one_version() -> None:
