@@ -63,7 +63,7 @@ class EventReader:
         before ``after`` or before what was read from it.
         """
         if pipeline_id is None:
-            return self._reader.follow(self._subjects.all_events(), after)
+            return self._reader.follow(EVERYTHING, after)
         return self._reader.follow(self._subjects.pipeline_events(pipeline_id), after)
 
     def _filter(self, event_type: str | None) -> str:
