@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
@@ -50,6 +51,8 @@ def _written(secret: str) -> Iterator[bytes]:
     """As programs write a value into other texts. Few are shorter than the secret: those of one line."""
     raw = _bytes(secret)
     yield raw.strip()
+    for quotes in (True, False):
+        yield _bytes(html.escape(secret, quote=quotes))
     yield b" ".join(raw.split())  # as a message of one line repeats it
     yield raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     yield raw.hex().encode()
@@ -70,12 +73,18 @@ def _quoted(secret: str, raw: bytes) -> Iterator[bytes]:
         escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
         yield _bytes(escaped)
         yield _bytes(escaped.replace("/", "\\/"))
+        yield _bytes(_as_go(escaped))
         yield _bytes(json.dumps(escaped, ensure_ascii=ascii_only)[1:-1])
     for shown in (repr, ascii):
         yield _bytes(shown(secret)[1:-1])
         yield _bytes(shown("'\"" + secret)[4:-1])
     yield repr(raw)[2:-1].encode()
     yield repr(b"'\"" + raw)[5:-1].encode()
+
+
+def _as_go(escaped: str) -> str:
+    """JSON that may stand in HTML: what Go writes unless it is told not to, so Docker and most tools around it."""
+    return escaped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _lower_escapes(quoted: str) -> str:

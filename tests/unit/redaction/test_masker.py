@@ -1,6 +1,7 @@
 """The redactor: any secret, any split, any offset."""
 
 import base64
+import html
 import json
 from urllib.parse import quote, quote_plus
 
@@ -87,6 +88,10 @@ def test_other_forms(secret: str) -> None:
         quote_plus(secret),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        _as_go(json.dumps(secret)[1:-1]),
+        _as_go(json.dumps(secret, ensure_ascii=False)[1:-1]),
+        html.escape(secret),
+        html.escape(secret, quote=False),
         secret.encode().hex(),
         repr(secret)[1:-1],
         ascii(secret)[1:-1],
@@ -94,6 +99,11 @@ def test_other_forms(secret: str) -> None:
         base64.b64encode(secret.encode()).decode(),
     ):
         assert redactor.redact_text(f"<{form}>") == "<***>", form
+
+
+def _as_go(quoted: str) -> str:
+    """JSON as Go writes it unless it is told not to, and so Docker and most tools around it."""
+    return quoted.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def test_lines_of_a_long_secret() -> None:
