@@ -27,7 +27,7 @@ MEANING: dict[Exit, str] = {
     Exit.TIMED_OUT: "the pipeline ran out of time",
     Exit.CANCELED: "the pipeline was canceled",
     Exit.NOT_FOUND: "no such pipeline or step, or nothing of it at the time asked for",
-    Exit.AUDIT: "the history does not match its hashes",
+    Exit.AUDIT: "`audit`: a history, an export of it or something derived from it is not what it must be",
     Exit.LET_GO: "interrupted: what was started goes on",
 }
 

@@ -143,11 +143,11 @@ class LogTally:
         """The next record."""
         tokens = record.subject.split(".")
         pipeline_id = tokens[-2] if len(tokens) > 1 else ""
-        self.of(pipeline_id).add(record)
+        self.pipelines.setdefault(pipeline_id, self.of(pipeline_id)).add(record)
 
     def of(self, pipeline_id: str) -> PipelineLogs:
-        """The logs of one pipeline; empty ones when nothing of it was added."""
-        return self.pipelines.setdefault(pipeline_id, PipelineLogs(pipeline_id, self.expired))
+        """The logs of one pipeline; empty ones, which nobody keeps, when nothing of it was added."""
+        return self.pipelines.get(pipeline_id) or PipelineLogs(pipeline_id, self.expired)
 
 
 def _id(record: Stored) -> str:

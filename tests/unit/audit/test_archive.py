@@ -311,3 +311,13 @@ def test_lines_that_are_no_records(line: bytes, tmp_path: Path) -> None:
         "events.ndjson, line 1",
         "heads.ndjson, line 1",
     ]
+
+
+def test_problems_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in which every line is wrong does not fill the memory: the rest is counted."""
+    monkeypatch.setattr(reading, "MOST_PROBLEMS", 3)
+    export(tmp_path / "e", stored())
+    (tmp_path / "e" / "events.ndjson").write_bytes(b"{}\n" * 50)
+    found = verify_archive(tmp_path / "e")
+    assert sum(one.place.startswith("events.ndjson") for one in found.findings) == 3
+    assert found.more > 40

@@ -18,12 +18,12 @@ from gamepipeline_projections.audit.archive.manifest import (
     manifest_of,
     read_manifest,
 )
-from gamepipeline_projections.audit.archive.reader import PartReader, Problem
+from gamepipeline_projections.audit.archive.reader import PartReader
 from gamepipeline_projections.audit.checker import check_stream
 from gamepipeline_projections.audit.evidence import StreamBounds
 from gamepipeline_projections.audit.finding import Finding, Rule
 from gamepipeline_projections.audit.rules.outside.logs import OF_RECORDS
-from gamepipeline_projections.audit.sweep import MOST_FINDINGS, Sweep
+from gamepipeline_projections.audit.sweep import Sweep
 from gamepipeline_projections.audit.tally import LogTally
 
 EXPORT_WHOLE = Rule(
@@ -49,11 +49,10 @@ class ArchiveReport:
     findings: list[Finding] = field(default_factory=list)
     more: int = 0
 
-    def add(self, problems: list[Problem]) -> None:
-        """Problems of files, as findings."""
-        for one in problems[:MOST_FINDINGS]:
-            self.findings.append(_finding(one.message, one.place))
-        self.more += len(problems[MOST_FINDINGS:])
+    def add(self, reader: PartReader) -> None:
+        """Problems of a file, as findings."""
+        self.findings += [_finding(one.message, one.place) for one in reader.problems]
+        self.more += reader.more
 
 
 def verify_archive(path: Path) -> ArchiveReport:
@@ -99,8 +98,8 @@ def _verify(folder: Path, manifest: Manifest, report: ArchiveReport) -> None:
         sweep.judge_again(pipeline_id, records)
     if not manifest.pipelines == sweep.pipelines == heads.part.lines:
         events.say(f"pipelines: {sweep.pipelines} found, {manifest.pipelines} expected, {heads.part.lines} heads noted")
-    report.add(events.problems)
-    report.add(heads.problems)
+    report.add(events)
+    report.add(heads)
     report.findings += _stream(manifest, sweep)
     report.findings += _placed(folder, manifest, sweep.findings)
     report.more += sweep.more
@@ -116,7 +115,7 @@ def _logs(folder: Path, manifest: Manifest, report: ArchiveReport) -> LogTally |
     for record in reader.records():
         tally.add(record)
         report.log_records += 1
-    report.add(reader.problems)
+    report.add(reader)
     return tally
 
 

@@ -14,6 +14,10 @@ LONGEST = 64 * 1024 * 1024
 """Bytes a line may have: several times what NATS accepts as a message, in the longest spelling."""
 
 
+MOST_PROBLEMS = 1_000
+"""Of one file, that are kept."""
+
+
 class Problem(NamedTuple):
     """What is wrong with a file; ``line`` counts from 1, 0 for the file as a whole."""
 
@@ -28,11 +32,15 @@ class Problem(NamedTuple):
 
 
 class PartReader:
-    """Reads one file, once. ``problems``: what does not agree with the manifest, or within the file."""
+    """Reads one file, once.
+
+    ``problems``: what does not agree with the manifest, or within the file; ``more`` were only counted.
+    """
 
     def __init__(self, folder: Path, part: Part) -> None:
         self.part = part
         self.problems: list[Problem] = []
+        self.more = 0
         self.line = 0
         self._path = folder / part.name
         self._size = 0
@@ -77,7 +85,10 @@ class PartReader:
 
     def say(self, message: str, line: int = 0) -> None:
         """One more problem."""
-        self.problems.append(Problem(self.part.name, line, message))
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(self.part.name, line, message))
+        else:
+            self.more += 1
 
     def _agree(self, name: str, found: object, expected: object) -> None:
         if found != expected:
