@@ -6,7 +6,7 @@ Values never show in a repr, a log or an error; only names do.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -106,11 +106,7 @@ def node_variables(config: VariablesConfig, environment: Mapping[str, str]) -> N
 
     Raises ConfigError for a file or folder that is configured and cannot be read.
     """
-    sources: list[Mapping[str, str]] = []
-    if config.env_file:
-        sources.append(read_env_file(config.env_file))
-    if config.directory:
-        sources.append(read_directory(config.directory))
+    sources = _configured(config)
     sources.append({name: text for name, text in environment.items() if matches(name, config.environment)})
     return NodeVariables(sources, expose=config.expose, secret=config.secret)
 
@@ -121,19 +117,36 @@ def run_variables(
     *,
     given: Mapping[str, str] | None = None,
     env_files: Iterable[str | Path] = (),
+    unreadable: Callable[[ConfigError], None] | None = None,
 ) -> NodeVariables:
     """Of ``run``: ``--env``, ``--env-file`` (the last one wins), the node's files, then the caller's environment.
 
     All of that environment: what the pipeline file does not list does not get into a container.
+
+    Raises ConfigError for what cannot be read; ``unreadable`` is told instead where that is one of the node's.
     """
     sources: list[Mapping[str, str]] = [given or {}]
     sources += [read_env_file(path) for path in reversed(list(env_files))]
-    if config.env_file:
-        sources.append(read_env_file(config.env_file))
-    if config.directory:
-        sources.append(read_directory(config.directory))
+    sources += _configured(config, unreadable)
     sources.append(environment)
     return NodeVariables(sources, expose=config.expose, secret=config.secret)
+
+
+def _configured(
+    config: VariablesConfig, unreadable: Callable[[ConfigError], None] | None = None
+) -> list[Mapping[str, str]]:
+    """The node's own file and folder, as far as they are configured."""
+    found: list[Mapping[str, str]] = []
+    for place, read in ((config.env_file, read_env_file), (config.directory, read_directory)):
+        if not place:
+            continue
+        try:
+            found.append(read(place))
+        except ConfigError as exc:
+            if unreadable is None:
+                raise
+            unreadable(exc)
+    return found
 
 
 def read_env_file(path: str | Path) -> dict[str, str]:

@@ -202,6 +202,21 @@ def test_plan_says_what_the_configuration_refuses(cli: Cli) -> None:
     assert "host_paths = [" in done.err
 
 
+def test_plan_without_the_file_of_the_node(cli: Cli, tmp_path: Path) -> None:
+    """A warning that names it, and the value shown as unknown; with ``--env`` it is there."""
+    config = tmp_path / "node.toml"
+    config.write_text(f'[variables]\nenv_file = "{tmp_path}/none.env"\n')
+    file = cli.file(
+        "name: x\nenvs: [GP_ROOT]\nsteps: [{name: a, container: {image: IMAGE, working_dir: '/${{ envs.GP_ROOT }}'}}]"
+    )
+    env = {**ALONE, "GAMEPIPELINE_CONFIG": str(config)}
+    done = cli("plan", file, env=env)
+    assert done.code == 0
+    assert f"warning: {tmp_path}/none.env: cannot be read" in done.err
+    assert "<envs.GP_ROOT>" in done.out
+    assert "<envs.GP_ROOT>" not in cli("plan", file, "--env", "GP_ROOT=r", env=env).out
+
+
 def test_a_disk_that_is_full_behind_stdout(cli: Cli) -> None:
     """One line, exit code 3."""
     with Path("/dev/full").open("w") as full:

@@ -108,3 +108,16 @@ def test_an_argument_that_tells_a_secret() -> None:
     problems = secret_arguments(values, args)
     assert [(one.code, one.path) for one in problems] == [("GP304", ("args", "A")), ("GP304", ("args", "B"))]
     assert "hunter22" not in "".join(map(str, problems))
+
+
+def test_a_plan_does_without_the_files_of_the_node(tmp_path: Path) -> None:
+    """They are told of, each; what the caller names has to be there, and a run needs all of them."""
+    config = VariablesConfig(env_file=str(tmp_path / "none.env"), directory=str(tmp_path / "none"))
+    told: list[str] = []
+    found = run_variables(config, {"A": "1"}, unreadable=lambda why: told.append(str(why)))
+    assert found.resolve(["A"], []).envs == {"A": "1"}
+    assert [name in line for name, line in zip(("none.env", "none"), told, strict=True)] == [True, True]
+    with pytest.raises(ConfigError, match=r"mine\.env"):
+        run_variables(config, {}, env_files=[tmp_path / "mine.env"], unreadable=lambda why: told.append(str(why)))
+    with pytest.raises(ConfigError, match=r"none\.env"):
+        run_variables(config, {})

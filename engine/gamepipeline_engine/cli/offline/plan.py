@@ -31,7 +31,14 @@ def command(file: str, args: dict[str, str], envs: dict[str, str], env_files: tu
 
     job = load_job(file, args)
     config = load_config()
-    variables = run_variables(config.variables, os.environ, given=envs, env_files=env_files)
+    variables = run_variables(
+        config.variables,
+        os.environ,
+        given=envs,
+        env_files=env_files,
+        # Who plans need not be who runs: a file of the node may be for the engine's user only.
+        unreadable=lambda why: note(f"warning: {why}; its variables are unknown here"),
+    )
     values = variables.resolve(job.pipeline.envs, ())
     secret = frozenset(name for name in job.pipeline.envs if variables.is_secret(name))
     found = preview(job, values.envs, secret, config.container_defaults())
