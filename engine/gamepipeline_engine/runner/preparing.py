@@ -20,6 +20,11 @@ from gamepipeline_engine.runner.refusing import Refused
 
 _GPU_HINT = "Run the pipeline on a node that has it, or correct [gpus] ids in this node's configuration."
 
+_NEVER_HINT = (
+    "pull_policy is 'never', so nothing was fetched: bring the image to this node (docker pull or docker load), "
+    "or write pull_policy: missing."
+)
+
 
 async def create(desk: Desk) -> ContainerView:
     """The attempt's container, created and not started. Raises Refused, TemplateError and DaemonError."""
@@ -65,18 +70,26 @@ def _refuse(found: list[Violation]) -> None:
 
 
 async def _fetch_image(desk: Desk, image: str, config: ContainerConfig) -> ImageInfo:
-    """The image, here: the one of the first attempt, so that a tag which moved meanwhile changes nothing."""
+    """The image, here: the one of the first attempt, so that a tag which moved meanwhile changes nothing.
+
+    Raises DaemonError, and Refused where the step itself keeps it from being fetched.
+    """
 
     def progress(now: PullProgress) -> None:
         desk.host.progress(desk.state.id, desk.step, now)
 
     containers = desk.host.containers
     pinned = desk.step_state.pinned
-    info = await desk.reach(
-        lambda: containers.ensure_image(
-            image, config.pull, platform=config.platform, digest=pinned, on_progress=progress
+    try:
+        info = await desk.reach(
+            lambda: containers.ensure_image(
+                image, config.pull, platform=config.platform, digest=pinned, on_progress=progress
+            )
         )
-    )
+    except DaemonError as exc:
+        if config.pull == "never" and exc.cause == "image_not_found":
+            raise Refused(exc.cause, exc.message, _NEVER_HINT) from exc
+        raise
     if info.pulled:
         fetched = ImageFetched(
             step=desk.step,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gamepipeline_engine.containers.fake import FakeImage, FakeScript
-from gamepipeline_events import Event, ImagePulled, StepStarted
+from gamepipeline_events import Event, ImagePulled, StepFailed, StepStarted
 from tests.support.engine_on_fakes import EngineOnFakes
 from tests.support.histories import pipeline, step
 from tests.support.simulated import simulate
@@ -62,3 +62,21 @@ def test_an_image_that_was_here_has_its_digest_on_record() -> None:
             return digests(await engine.events())
 
     assert simulate(main()) == [("StepStarted", FIRST), ("StepStarted", SECOND)]
+
+
+@pytest.mark.parametrize(("pull_policy", "named"), [("never", True), ("missing", False)])
+def test_an_image_that_must_not_be_fetched(pull_policy: str, named: bool) -> None:
+    """The hint names what kept it from being fetched; elsewhere the registry has it not."""
+
+    async def main() -> StepFailed:
+        engine = EngineOnFakes()
+        one = step("a", container={"image": "none.example/none:1", "pull_policy": pull_policy, "command": ["true"]})
+        async with engine.serving():
+            assert (await engine.run(pipeline(one))).status == "failed"
+            assert not engine.world.daemon.containers
+            (failed,) = (event.data for event in await engine.events() if isinstance(event.data, StepFailed))
+            return failed
+
+    failed = simulate(main())
+    assert failed.cause == "image_not_found"
+    assert ("pull_policy" in (failed.hint or "")) is named
