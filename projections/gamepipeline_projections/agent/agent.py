@@ -9,6 +9,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
+import nats.errors
 from nats.micro.service import Service
 
 from gamepipeline_events import Unavailable
@@ -19,6 +20,7 @@ from gamepipeline_projections.agent.keeper import Keeper
 from gamepipeline_projections.agent.link import Link
 from gamepipeline_projections.agent.models import ModelStore
 from gamepipeline_projections.agent.service import Health, serve
+from gamepipeline_projections.broker_errors import BrokerError
 from gamepipeline_projections.reading import JournalError, JournalUnavailable
 from gamepipeline_projections.state import PipelineState
 from gamepipeline_projections.target import Target, resolve_target
@@ -63,14 +65,17 @@ class GamePipelineAgent(Calls):
 
     async def start(self) -> None:
         """Connect, and go on keeping the models from where the last agent was. Raises Unavailable."""
-        target = self._target or resolve_target(None, None, os.environ)
+        try:
+            target = self._target or resolve_target(None, None, os.environ)
+        except BrokerError as error:
+            raise Unavailable(f"{error.problem}: {error.cause}", error.fix) from error
         if target is None:
             raise Unavailable("no NATS server is named", "Give its address, or set NATS_URL")
         self._link = await Link.open(target, self._topology, f"agent {self.name}")
         try:
             if self._keep:
                 await self._begin(self._link)
-        except JournalUnavailable as error:
+        except (JournalUnavailable, nats.errors.Error) as error:
             await self.stop()
             raise away(error) from error
         except BaseException:
@@ -102,17 +107,16 @@ class GamePipelineAgent(Calls):
             fix = "The stream was replaced or restored: see that it is the right one, then remove the bucket of models"
             raise Unavailable(str(error), fix) from error
         finally:
-            for task in (watching, keeping):
-                task.cancel()
-            await asyncio.wait({watching, keeping})
+            await _end(watching, keeping)
         raise Unavailable("the connection to NATS is closed", "Start another agent")
 
     async def serve_until_stopped(self) -> None:
         """Wait for the end of keeping the models. Raises Unavailable when something ended it."""
-        if self._serving is not None:
-            await asyncio.wait({self._serving})
-            if not self._serving.cancelled():
-                self._serving.result()
+        serving = self._serving
+        if serving is not None:
+            await asyncio.wait({serving})
+            if not serving.cancelled():
+                serving.result()
 
     async def stop(self) -> None:
         """End everything; iterators of ``watch`` end with Unavailable. May be called again."""
@@ -124,9 +128,8 @@ class GamePipelineAgent(Calls):
             with contextlib.suppress(Exception):  # the connection may be gone
                 await service.stop()
         if serving is not None:
-            while not serving.done():
-                serving.cancel()
-                await asyncio.wait({serving}, timeout=1.0)
+            serving.cancel()
+            await asyncio.wait({serving})
             if not serving.cancelled():
                 serving.exception()  # it was raised to whoever waited for it
         if link is not None:
@@ -172,3 +175,12 @@ class GamePipelineAgent(Calls):
 
     def _known(self, pipeline_id: str) -> PipelineState | None:
         return self._keeper.state(pipeline_id) if self._keeper is not None else None
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel ``tasks`` until they have ended: a request of nats-py under Python 3.11 may forget a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
