@@ -59,6 +59,10 @@ async def test_verify_and_list_refuse_it(others: list[Case], tmp_path: Path) -> 
         code, out, _ = await store.verify()
         assert code == 8
         assert "head_known: the payload hashes to " in out
+        code, out, _ = await store.call("rebuild", "--yes")
+        assert code == 8
+        assert "before: read model: pipeline two: is as of event 4, which is none of its events" in out
+        assert ((await store.run("list"))[0], (await store.verify())[0]) == (0, 0), "the loss is accepted"
 
 
 class Server:
