@@ -230,3 +230,5 @@ def test_a_rejection_names_each_place_and_prints_one_text_that_mends_all() -> No
         '  ports = "80"\n'
         "  gpus = true\n"
     ) in text
+    assert text.startswith("p1 rejected\n")
+    assert text.count("A has no value") == 1

@@ -55,7 +55,8 @@ def _pipeline(event: Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one
         case PipelineSubmitted() as data:
             return f"submitted: {data.pipeline.get('name', '')}"
         case PipelineRejected() as data:
-            return "rejected: " + "; ".join(f"{one.code} {one.message}" for one in data.errors)
+            # The outcome, which follows at once, says which.
+            return f"rejected, {len(data.errors)} error{'s' if len(data.errors) != 1 else ''}"
         case PipelineQueued() as data:
             return f"waits for {_wanted(data.wants)}" if data.wants else "waits for nothing any more"
         case PipelineStarted() as data:

@@ -26,7 +26,8 @@ def outcome_text(view: RunView) -> str:
 
 def _headline(status: PipelineStatus) -> str:
     took = span(status.start_time, status.end_time)
-    why = status.error or status.reason
+    # The reasons of a rejection follow, each with its place: the status has them in one long line.
+    why = None if status.status == "rejected" else status.error or status.reason
     return f"{status.id} {status.status}" + (f" after {took}" if took else "") + (f": {why}" if why else "")
 
 
