@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
-import msgspec
 import structlog
 
 from gamepipeline_engine.commands.queue_port import CommandQueue, Delivery, QueueUnavailable
@@ -13,14 +11,13 @@ from gamepipeline_engine.core.inputs import Input, RequestCancel, RequestStop
 from gamepipeline_engine.journal.port import JournalError
 from gamepipeline_engine.runner import Fenced, Host, Writer
 from gamepipeline_engine.runner.desk import NotRunning
+from gamepipeline_engine.supervision.decoding import read_command
 from gamepipeline_engine.supervision.refusal import Refusals
 from gamepipeline_engine.supervision.run import Run
 from gamepipeline_engine.trouble import told
-from gamepipeline_events import BadInput, Cancel, Command, Stop, Subjects
+from gamepipeline_events import BadInput, Cancel, Stop, Subjects
 
 log = structlog.get_logger(__name__)
-
-C = TypeVar("C", bound=Command)
 
 
 class Control:
@@ -56,11 +53,11 @@ class Control:
         try:
             subject = self._subjects.parse_command(delivery.subject)
             if subject.command == "cancel":
-                cancel = _read(delivery.payload, Cancel)
+                cancel = read_command(delivery.payload, Cancel)
                 asked: Input = RequestCancel(reason=cancel.reason, requested_by=cancel.requested_by)
                 await self.carry_out(subject.pipeline_id, asked, cancel.id)
             else:
-                stop = _read(delivery.payload, Stop)
+                stop = read_command(delivery.payload, Stop)
                 asked = RequestStop(step=stop.step, reason=stop.reason, requested_by=stop.requested_by)
                 if not await self.carry_out(subject.pipeline_id, asked, stop.id):
                     await self._refusals.refuse(delivery, "nothing_to_stop", "no such service runs", stop.id)
@@ -91,10 +88,3 @@ class Control:
         if changed and run is not None:
             run.runner.wake()
         return changed
-
-
-def _read(payload: bytes, kind: type[C]) -> C:
-    try:
-        return msgspec.json.decode(payload, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as exc:
-        raise BadInput(f"{kind.__name__.lower()} command", str(exc)[:300]) from exc

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import structlog
 
 from gamepipeline_engine.commands.queue_port import Delivery
@@ -12,6 +11,7 @@ from gamepipeline_engine.core.inputs import Claim, Refuse, RejectCommand, Submit
 from gamepipeline_engine.core.specs import known_values, spec_of
 from gamepipeline_engine.redaction import MIN_LENGTH, unmaskable
 from gamepipeline_engine.runner import Host, Writer
+from gamepipeline_engine.supervision.decoding import read_command
 from gamepipeline_engine.supervision.entrance import Entrance
 from gamepipeline_engine.supervision.forbidden import forbidden
 from gamepipeline_engine.supervision.slots import Slot
@@ -24,14 +24,6 @@ from gamepipeline_events.spec.resolved import ResolvedPipeline
 from gamepipeline_projections.state import ACTIVE, PipelineState
 
 log = structlog.get_logger(__name__)
-
-
-def read_execute(payload: bytes) -> Execute:
-    """The command in ``payload``. Raises BadInput for anything else."""
-    try:
-        return msgspec.json.decode(payload, type=Execute)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as exc:
-        raise BadInput("execute command", str(exc)[:300]) from exc
 
 
 def submission(command: Execute, pool: str, sequence: int, host: Host) -> Submit:
@@ -80,7 +72,7 @@ class Intake:
         ``writer`` has the state in which the pipeline was found to be free.
         """
         subject = self._subjects.parse_command(delivery.subject)
-        command = read_execute(delivery.payload)
+        command = read_command(delivery.payload, Execute)
         judged = writer.state.head.seq
         if writer.state.phase == "none":
             await writer.settle(submission(command, subject.pool or "", delivery.sequence, self._host), command.id)
@@ -128,7 +120,7 @@ class Intake:
 
     async def answer(self, delivery: Delivery, writer: Writer) -> None:
         """A command for a pipeline that exists: what it asks for has happened, or is refused on record."""
-        command = read_execute(delivery.payload)
+        command = read_command(delivery.payload, Execute)
         if self.is_another(delivery, writer.state):
             await self._duplicate(writer, command)
 
