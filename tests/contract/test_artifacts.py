@@ -158,6 +158,19 @@ async def test_files_that_were_cut_short_go_after_a_day(tmp_path: Path) -> None:
     assert (tmp_path / "artifacts" / "p").stat().st_mode & 0o077 == 0
 
 
+async def test_the_folder_of_a_pipeline_goes_with_its_last_file(tmp_path: Path) -> None:
+    """Nothing is left of a pipeline whose artifacts have expired; and it may keep some again."""
+    store = DirectoryArtifacts(tmp_path / "artifacts")
+    await store.put("p/a.1", io.BytesIO(b"x"), SOON)
+    await store.put("p/b.1", io.BytesIO(b"y"), LATER)
+    await store.sweep(SOON + timedelta(seconds=1))
+    assert await read(store, "p/b.1") == b"y"
+    await store.sweep(LATER + timedelta(seconds=1))
+    assert list((tmp_path / "artifacts").iterdir()) == []
+    await store.put("p/c.1", io.BytesIO(b"z"), LATER)
+    assert await read(store, "p/c.1") == b"z"
+
+
 async def test_a_full_object_store(nats_server: NatsServer) -> None:
     """Too much is refused as such, and nothing of it stays."""
     async for store, topology in bucket(nats_server, max_bytes=2**20):

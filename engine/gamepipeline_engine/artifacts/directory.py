@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -94,4 +95,6 @@ class DirectoryArtifacts:
             elif path.name.endswith(".tar") and changed <= now:
                 path.unlink(missing_ok=True)
                 expired.append(f"{path.parent.name}/{path.name.removesuffix('.tar')}")
+                with suppress(OSError):  # others of the pipeline are still kept, or one is being put there
+                    path.parent.rmdir()
         return expired
