@@ -72,6 +72,7 @@ async def test_an_agent_outlives_its_server(tmp_path: Path) -> None:
                 told = story("p", steps=3)
                 await here.publish_all(told.payloads[:5])
                 await agent.kept(here.last)
+            proxy.refuse()  # as a dead server does; one that hangs up makes nats-py leave a writer unclosed
             first.process.kill()
         with running_nats(tmp_path / "nats") as second:
             async with connected(second.url) as client, asyncio.timeout(60):
