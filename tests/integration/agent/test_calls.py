@@ -123,6 +123,9 @@ async def test_wait_is_back_once_the_pipeline_has_ended(here: Streams) -> None:
     assert [one.status for one in found] == [here.wanted("p", here.last)] * 3
 
 
+# nats-py forgets to close a connection whose server goes away while it is being made.
+@pytest.mark.filterwarnings("ignore:.*unclosed <StreamWriter")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_watch_is_complete_over_broken_connections(here: Streams) -> None:
     """The connection breaks again and again while events come: each is there once, in order."""
     told = story("p", steps=30)

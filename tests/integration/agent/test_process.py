@@ -9,6 +9,8 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from gamepipeline_engine.broker.streams import Topology, provision
 from gamepipeline_projections import models
 from tests.support.agents import Streams, story
@@ -60,6 +62,9 @@ async def test_the_process_keeps_models_and_answers_until_it_is_told_to_end(
                     assert (process.returncode, out, err) == (0, b"", b"")
 
 
+# nats-py forgets to close a connection whose server goes away while it is being made.
+@pytest.mark.filterwarnings("ignore:.*unclosed <StreamWriter")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_an_agent_outlives_its_server(tmp_path: Path) -> None:
     """The server is killed and started again with its store: the agent goes on by itself, and misses nothing."""
     async with AsyncExitStack() as stack:
