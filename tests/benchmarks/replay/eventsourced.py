@@ -1,6 +1,6 @@
 """The PyPI library ``eventsourcing`` on the same events; runs in an environment that has it, and not this project.
 
-``python library.py FILE``: each line is a pipeline's id, an event's type and its payload, by tabs.
+``python eventsourced.py FILE``: each line is a pipeline's id, an event's type and its payload, by tabs.
 One aggregate for each pipeline, one append for each event into SQLite, as an engine appends; then
 every aggregate is read back. Its fold only keeps the last payload: ours does more. Prints JSON.
 """

@@ -1,6 +1,6 @@
 """Append and replay beside the PyPI library ``eventsourcing``, on the same events.
 
-``python -m tests.benchmarks.library PYTHON``: PYTHON is that of an environment with the library, which is no
+``python -m tests.benchmarks.eventsourced PYTHON``: PYTHON is that of an environment with the library, which is no
 dependency of this project: ``python -m venv /tmp/es && /tmp/es/bin/pip install eventsourcing``.
 """
 
@@ -26,7 +26,7 @@ from tests.benchmarks.rebuild import say
 from tests.benchmarks.replay.histories import histories
 from tests.support.nats import running_nats
 
-_LIBRARY = Path(__file__).with_name("replay") / "library.py"
+_LIBRARY = Path(__file__).with_name("replay") / "eventsourced.py"
 
 
 async def main(python: str, pipelines: int, writers: int, rounds: int) -> None:
