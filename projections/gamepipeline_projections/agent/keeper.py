@@ -111,12 +111,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled. Raises JournalRewound when the stream lost what was read from it."""
+        # Not a TaskGroup: it cancels once, and a request of nats-py under Python 3.11 may forget that.
+        tasks = [asyncio.ensure_future(self._fold()), asyncio.ensure_future(self._write())]  # noqa: TID251
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._fold())
-                group.create_task(self._write())
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(*tasks)
+        for task in done:
+            task.result()
 
     async def kept(self, sequence: int) -> None:
         """Return once the models hold every event up to ``sequence``."""
@@ -239,6 +241,15 @@ class Keeper:
             _log.warning("the position cannot be written: %s", error)
         else:
             self._stored = self.position
+
+
+async def end(*tasks: asyncio.Future[None]) -> None:
+    """Cancel ``tasks`` until they have ended; their errors stay with them."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
 
 
 def _begins(record: Recorded) -> bool:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from nats.aio.client import Client
 
 from gamepipeline_events import BadInput
-from gamepipeline_projections.agent.keeper import Keeper
+from gamepipeline_projections.agent.keeper import Keeper, end
 from gamepipeline_projections.agent.models import ModelStore
 from gamepipeline_projections.models import GamePipeline
 from gamepipeline_projections.reading import EventReader
@@ -64,8 +64,12 @@ class ModelsView:
         await empty(self._api)
         keeper = Keeper(self._events, self._topology.subjects, self._store, self._realm)
         await keeper.begin(0)
-        async with asyncio.TaskGroup() as group:
-            keeping = group.create_task(keeper.run())
-            await keeper.kept(last)
-            keeping.cancel()
+        keeping = asyncio.ensure_future(keeper.run())  # noqa: TID251 - both are awaited below
+        reached = asyncio.ensure_future(keeper.kept(last))  # noqa: TID251
+        try:
+            await asyncio.wait({keeping, reached}, return_when=asyncio.FIRST_COMPLETED)
+            if not reached.done():
+                keeping.result()  # it ends with an error only
+        finally:
+            await end(keeping, reached)
         await keeper.store_position()
