@@ -16,7 +16,7 @@ from gamepipeline_events import Unavailable
 from gamepipeline_events.subjects import DEFAULT_ROOT
 from gamepipeline_projections.agent.calls import Calls, away
 from gamepipeline_projections.agent.index import Page, Query
-from gamepipeline_projections.agent.keeper import Keeper
+from gamepipeline_projections.agent.keeper import Keeper, end
 from gamepipeline_projections.agent.link import Link
 from gamepipeline_projections.agent.models import ModelStore
 from gamepipeline_projections.agent.service import Health, serve
@@ -107,7 +107,7 @@ class GamePipelineAgent(Calls):
             fix = "The stream was replaced or restored: see that it is the right one, then remove the bucket of models"
             raise Unavailable(str(error), fix) from error
         finally:
-            await _end(watching, keeping)
+            await end(watching, keeping)
         raise Unavailable("the connection to NATS is closed", "Start another agent")
 
     async def serve_until_stopped(self) -> None:
@@ -175,12 +175,3 @@ class GamePipelineAgent(Calls):
 
     def _known(self, pipeline_id: str) -> PipelineState | None:
         return self._keeper.state(pipeline_id) if self._keeper is not None else None
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel ``tasks`` until they have ended: a request of nats-py under Python 3.11 may forget a cancellation."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=1.0)
