@@ -25,6 +25,7 @@ from typing import Any
 import nats.errors
 from nats.aio.client import Client
 
+from gamepipeline_projections import websockets
 from gamepipeline_projections.broker_errors import (
     BrokerError,
     BrokerUnavailable,
@@ -83,6 +84,8 @@ async def connect(
     """
     if isinstance(target, str):
         target = parse_urls(target, "the address")
+    if any(url.startswith(("ws:", "wss:")) for url in target.urls):
+        websockets.load()
     options = _access_options(target)
     callbacks = _Callbacks(hooks or Hooks(), len(target.urls))
     client = Client()

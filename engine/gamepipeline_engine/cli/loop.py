@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from gamepipeline_engine.cli.exits import CliError, Exit
+from gamepipeline_projections import websockets
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ def run_async(program: Coroutine[Any, Any, T]) -> T:
 
     A program that wants a signal for itself installs its own handler on the running loop.
     """
+    websockets.load_without()
     with asyncio.Runner() as runner:
         return runner.run(_main(program))
 

@@ -5,6 +5,8 @@ import json
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -311,3 +313,48 @@ async def test_the_watchdog_leaves_a_healthy_client_alone(nats_server: NatsServe
         watch.cancel()
     assert not dead.is_set()
     await client.close()
+
+
+LEAN = """
+import asyncio, sys
+from gamepipeline_projections import websockets
+
+websockets.load_without()
+from gamepipeline_projections.connection import connect
+
+assert "aiohttp" not in sys.modules
+
+async def main(url):
+    client = await connect(url, name="lean")
+    print(client.connected_url.scheme)
+    await client.close()
+
+asyncio.run(main(sys.argv[1]))
+import aiohttp
+print(aiohttp.ClientSession.__name__)
+"""
+
+
+@pytest.mark.parametrize("scheme", ["nats", "ws"])
+def test_websockets_are_loaded_when_an_address_asks_for_them(tmp_path: Path, scheme: str) -> None:
+    """A process that began without them connects all the same, and whoever else wants aiohttp gets it."""
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f"""
+        listen: "127.0.0.1:-1"
+        ports_file_dir: "{tmp_path}"
+        jetstream {{
+          store_dir: "{tmp_path}/store"
+        }}
+        websocket {{
+          listen: "127.0.0.1:-1"
+          no_tls: true
+        }}
+        """
+    )
+    with configured_nats(config) as url:
+        [ports] = tmp_path.glob("*.ports")
+        address = url if scheme == "nats" else json.loads(ports.read_text())["websocket"][0]
+        command = [sys.executable, "-c", LEAN, address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == [scheme, "ClientSession"], done.stderr

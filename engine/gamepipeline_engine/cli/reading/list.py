@@ -62,20 +62,20 @@ def command(*, watch: bool, output: str, **conditions: Any) -> None:
     All conditions must hold; of several values of one, any. Times are UTC such as 2026-11-24T18:00:00Z.
     """
     from gamepipeline_engine.cli.loop import run_async
-    from gamepipeline_projections.readmodel import Query
 
     if watch and output not in {TABLE, NDJSON}:
         raise click.UsageError(f"--watch has no end, so it cannot be one {output} document: use -o table or -o ndjson")
-    run_async(_list(Settings.current(), Query(**conditions), output, watching=watch))
+    run_async(_list(Settings.current(), conditions, output, watching=watch))
 
 
-async def _list(settings: Settings, query: Query, output: str, *, watching: bool) -> None:
+async def _list(settings: Settings, conditions: dict[str, Any], output: str, *, watching: bool) -> None:
     from gamepipeline_engine.cli.output import emit
     from gamepipeline_engine.cli.reading.watching import watch
     from gamepipeline_engine.cli.render.tables import list_text
     from gamepipeline_engine.cli.session import open_session
+    from gamepipeline_projections.readmodel import Query
 
-    warned: set[str] = set()
+    query, warned = Query(**conditions), set[str]()
     async with open_session(settings) as session:
         if watching:
             await watch(lambda: look(session, query, warned), row, output)
