@@ -10,8 +10,9 @@ import asyncio
 import base64
 import contextlib
 from collections import deque
+from collections.abc import Awaitable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 import nats.errors
@@ -20,6 +21,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from gamepipeline_projections.reading.records import JournalUnavailable, Recorded
+
+T = TypeVar("T")
 
 REQUEST_LIMIT = 2.0
 """Seconds that one request may take."""
@@ -96,8 +99,9 @@ class StreamApi:
     async def request(self, call: str, body: dict[str, Any]) -> _Reply:
         """One API request. Raises ApiRefused for what JetStream refuses."""
         subject = f"$JS.API.{call}"
+        payload = msgspec.json.encode(body) if body else b""
         try:
-            message = await self.nc.request(subject, msgspec.json.encode(body) if body else b"", timeout=REQUEST_LIMIT)
+            message = await heeding(self.nc.request(subject, payload, timeout=REQUEST_LIMIT))
             reply = _replies.decode(message.data)
         except BROKEN as error:
             raise JournalUnavailable(f"{subject}: {explain(error)}") from error
@@ -174,6 +178,19 @@ class Inbox:
     async def _take(self, message: Msg) -> None:
         self._waiting.append(message)
         self._arrived.set()
+
+
+async def heeding(request: Awaitable[T]) -> T:
+    """The result of ``request``; a cancellation that came meanwhile is raised whatever ``request`` does with it.
+
+    ``asyncio.wait_for`` of Python 3.11, and so a request of nats-py, forgets one that comes together with the result.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    result = await request
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def explain(error: BaseException) -> str:
