@@ -204,12 +204,12 @@ restart_is_recorded() { [ -n "$(gamepipeline events "$GAME" --type ServiceRestar
 
 nothing_of() { [ -z "$(docker "$@" --filter "label=io.gamepipeline.node=$DEMO_NODE")" ]; }
 
-# Processes of this demo: those that have its state folder in their environment. The list of all
-# processes is taken first, so that it holds none of those that look.
+# Processes of this demo: those that have its state folder in their environment, or their home in it
+# as the NATS server has. The list of all processes is taken first, so that it holds none of those that look.
 processes() {
     local folder
     for folder in /proc/[0-9]*; do
-        ! grep -qsz "^XDG_STATE_HOME=$DEMO/state$" "$folder/environ" || printf '%s\n' "${folder#/proc/}"
+        ! grep -qszE "^(XDG_STATE_HOME|HOME)=$DEMO/state(/|$)" "$folder/environ" || printf '%s\n' "${folder#/proc/}"
     done
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_the_main_job_runs_survives_its_engine_and_leaves_nothing(home: Home) ->
     assert "checked: no process" in done.stdout
     assert not (home.folder / "state").exists()
     assert list(home.folder.glob("gamepipeline-demo.*")) == []
+    assert _processes_of(f"{home.folder}/gamepipeline-demo.") == []
 
 
 def test_a_claim_that_is_false_fails_the_demo_and_still_cleans_up(home: Home) -> None:
@@ -42,3 +44,15 @@ def test_a_claim_that_is_false_fails_the_demo_and_still_cleans_up(home: Home) ->
     node = re.search(r'name = "(demo-\w+)"', done.stdout)
     assert node is not None
     assert Home(home.folder, node[1], home.env).docker("ps", "-aq") == []
+    assert _processes_of(f"{home.folder}/gamepipeline-demo.") == []
+
+
+def _processes_of(folder: str) -> list[str]:
+    """The command lines of all processes that have it in their environment or their command line."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            if folder.encode() in command + (entry / "environ").read_bytes():
+                found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return found

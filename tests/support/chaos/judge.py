@@ -135,12 +135,12 @@ def _as_planned(history: Sequence[Event], planned: Planned, interrupted: frozens
     for event in history:
         data = event.data
         if isinstance(data, StepCompleted | StepFailed) and not asked and (data.step, data.attempt) not in interrupted:
-            more = sum(step == data.step for step, _ in interrupted)
-            yield from _attempt(planned.steps[data.step], data, more)
+            lost = frozenset(attempt for step, attempt in interrupted if step == data.step)
+            yield from _attempt(planned.steps[data.step], data, lost)
 
 
-def _attempt(step: PlannedStep, data: StepCompleted | StepFailed, more: int) -> Iterator[str]:
-    """``more``: attempts that nobody planned."""
+def _attempt(step: PlannedStep, data: StepCompleted | StepFailed, interrupted: frozenset[int]) -> Iterator[str]:
+    """``interrupted``: the attempts that were to be tried again, and that count for nothing."""
     name = f"attempt {data.attempt} of step {step.id}"
     if isinstance(data, StepFailed):
         if data.kind == "error":
@@ -149,7 +149,7 @@ def _attempt(step: PlannedStep, data: StepCompleted | StepFailed, more: int) -> 
             yield f"{name} failed with {data.exit_code} ({data.cause}: {data.message})"
         elif data.attempt > step.falls:
             yield f"{name} failed, only {step.falls} were to"
-    elif data.attempt != step.attempts + more or step.fails:
+    elif data.attempt != step.completes(interrupted):
         yield f"step {step.id} completed at attempt {data.attempt}, planned: {step}"
 
 

@@ -6,6 +6,7 @@ attempt that shall fail knows it by ``GAMEPIPELINE_ATTEMPT``.
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -44,10 +45,15 @@ class PlannedStep:
         """For good."""
         return self.falls > self.limit
 
-    @property
-    def attempts(self) -> int:
-        """If nobody stops it."""
-        return min(self.falls, self.limit) + 1
+    def completes(self, interrupted: frozenset[int]) -> int | None:
+        """The attempt that completes if nobody stops the step; None: it fails for good.
+
+        Whether an attempt fails is told by its number, so one that was interrupted took the place of a
+        failing one, or of the one that was to complete.
+        """
+        if len(frozenset(range(1, self.falls + 1)) - interrupted) > self.limit:
+            return None
+        return next(number for number in itertools.count(self.falls + 1) if number not in interrupted)
 
 
 @dataclass(frozen=True)
