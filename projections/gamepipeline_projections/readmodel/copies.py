@@ -70,15 +70,18 @@ def unpack(packed: Path, plain: Path, size: int) -> None:
         raise CopyUnusable("it is not whole")
 
 
-def install(plain: Path, file: Path, realm: str, position: int) -> bool:
-    """Put the database ``plain`` in place as ``file``, unless one is there: then False. Raises CopyUnusable."""
+def install(plain: Path, file: Path, about: tuple[str, int, str]) -> bool:
+    """Put the database ``plain`` in place as ``file``, unless one is there: then False. Raises CopyUnusable.
+
+    ``about``: the realm, position and hash that it must be of.
+    """
     try:
         with closing(sqlite3.connect(plain)) as database:
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            found = database.execute("SELECT realm, position FROM about").fetchall()
+            found = database.execute("SELECT realm, position, hash FROM about").fetchall()
     except sqlite3.Error as error:
         raise CopyUnusable(str(error)) from error
-    if version != SCHEMA or found != [(realm, position)]:
+    if version != SCHEMA or found != [about]:
         raise CopyUnusable("it is another one than its record says")
     with alone(file):
         if file.exists():

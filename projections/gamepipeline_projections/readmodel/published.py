@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import nats.js.errors
@@ -40,7 +41,7 @@ _NOT_FOUND = 10059
 class Noted(msgspec.Struct):
     """What the record says beside what every object says: where the copy stands, and its size unpacked."""
 
-    position: int
+    position: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     hash: str
     unpacked: int
 
@@ -59,7 +60,7 @@ class _Record(msgspec.Struct, kw_only=True):
 
     name: str
     bucket: str
-    nuid: str
+    nuid: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]{1,64}$")]
     size: int
     chunks: int
     digest: str
@@ -125,7 +126,7 @@ class PublishedModels:
                 return 0
             with contextlib.suppress(CopyUnusable):
                 await asyncio.to_thread(unpack, packed, database, noted.unpacked)
-                return noted.position if install(database, file, realm, noted.position) else 0
+                return noted.position if install(database, file, (realm, noted.position, noted.hash)) else 0
         return 0
 
     # --- the object store ----------------------------------------------------------------------

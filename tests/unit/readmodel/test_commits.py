@@ -11,7 +11,7 @@ from gamepipeline_events import StepReset, Subjects
 from gamepipeline_projections.reading import Recorded
 from gamepipeline_projections.readmodel import ReadModel, ReadModelRewound, file_of
 from gamepipeline_projections.readmodel.file import connect
-from tests.support.histories import Story, pipeline, service
+from tests.support.histories import Story, pipeline, service, step
 from tests.support.readmodels import HISTORIES, REALM, contents
 from tests.support.streams import ListedEvents, interleaved
 
@@ -95,10 +95,9 @@ async def test_a_slower_one_never_takes_a_faster_one_back(tmp_path: Path) -> Non
 
 async def test_what_is_stored_after_the_position_is_not_in_the_rows(tmp_path: Path) -> None:
     """A finished pipeline is read again from its beginning, up to what is folded next and no further."""
-    story = Story(pipeline(service("game"))).started().serving("game").pipeline_completed()
+    story = Story(pipeline(step("a"))).started().completed("a").pipeline_completed()
     ended = len(story.payloads)
-    story.alert("service_exited", step="game")
-    story.alert("disk_full")
+    story.alert("docker_error").alert("disk_full")
     stream = Cut(interleaved([story.payloads], []).records)
     model = ReadModel.open(tmp_path / "cut", REALM)
     for stream.end in (ended, ended + 1):

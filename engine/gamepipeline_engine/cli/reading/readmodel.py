@@ -39,7 +39,8 @@ async def consult(session: Session, look: Callable[[ReadModel], T]) -> T:
         except ReadModelDamaged as damaged:
             note(f"warning: {damaged}; it is built anew from the events")
             ReadModel.throw_away(folder, realm)
-            return await _consult(session, folder, realm, look)
+            # Not from a copy: the file that was damaged may have been one.
+            return await _catch_up(session, folder, realm, look)
     except ReadModelUnusable as unusable:
         note(f"warning: {unusable}. This call reads all events instead")
         with tempfile.TemporaryDirectory(prefix="gamepipeline-") as place:
@@ -49,9 +50,14 @@ async def consult(session: Session, look: Callable[[ReadModel], T]) -> T:
 async def _consult(session: Session, folder: Path, realm: str, look: Callable[[ReadModel], T]) -> T:
     topology = session.topology
     if not file_of(folder, realm).exists():
-        # It only saves time: whoever may not read it reads the events.
-        with contextlib.suppress(JournalUnavailable):
+        # It only saves time: whoever may not read it, or has no room to unpack it, reads the events.
+        with contextlib.suppress(JournalUnavailable, ReadModelUnusable):
             await PublishedModels(session.client, topology.readmodel, topology.events).fetch(folder, realm)
+    return await _catch_up(session, folder, realm, look)
+
+
+async def _catch_up(session: Session, folder: Path, realm: str, look: Callable[[ReadModel], T]) -> T:
+    topology = session.topology
     with closing(ReadModel.open(folder, realm)) as model:
         behind = await session.api(topology.events).last_sequence() - model.position
         await model.catch_up(BulkEvents(session) if behind > MANY else session.events)
