@@ -13,8 +13,10 @@ import click
 from gamepipeline_engine.cli.options import NDJSON
 from gamepipeline_engine.cli.output import emit, is_terminal, note
 from gamepipeline_engine.cli.render.tables import list_text
+from gamepipeline_projections.broker_errors import BrokerUnavailable
 from gamepipeline_projections.reading import JournalUnavailable
 from gamepipeline_projections.readmodel import Listed
+from gamepipeline_projections.sending import QueueUnavailable
 
 PACE = 1.0
 """Seconds between two looks. One that finds nothing new costs a few milliseconds."""
@@ -31,7 +33,7 @@ async def watch(look: Callable[[], Awaitable[list[Listed]]], row: Row, output: s
     while True:
         try:
             found = await look()
-        except JournalUnavailable as error:
+        except (JournalUnavailable, QueueUnavailable, BrokerUnavailable) as error:
             note(f"warning: {error}; trying again")
         else:
             if found != before:
