@@ -172,6 +172,7 @@ def rows(folder: str) -> list[Bad]:
         Bad("network-of-a-service", "GP402", "service:", {"network_mode": "service:x"}),
         Bad("namespace-denied", "policy_denied", "pid", {"pid": "host"}),
         Bad("sysctl-denied", "policy_denied", "kernel setting", {"sysctls": {"kernel.panic": 1}}),
+        Bad("ulimit-denied", "policy_denied", "rtprio", {"ulimits": {"rtprio": 50}}),
         Bad("runtime-denied", "policy_denied", "runtime", {"runtime": "kata"}),
         Bad("field-unsupported", "GP402", "not supported", {"oom_kill_disable": True}),
         Bad("field-unknown", "GP103", "unknown key", {"comand": ["true"]}),

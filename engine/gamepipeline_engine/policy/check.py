@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     rules_security.devices,
     rules_security.device_requests,
     rules_security.sysctls,
+    rules_security.ulimits,
     rules_security.namespaces,
     rules_security.environment,
     rules_security.unknown_keys,

@@ -54,9 +54,9 @@ class HostPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What steps may have on this node. Lists hold patterns: ``*`` stands for any text, ``?`` for one character.
 
-    Source of the field names: the node configuration in the reference. ``sysctls``, ``runtimes``,
-    ``ipc_modes``, ``pid_modes`` and ``environment`` (names of variables that are risky next to a GPU)
-    follow the same form.
+    Source of the field names: the node configuration in the reference. ``sysctls``, ``ulimits``,
+    ``runtimes``, ``ipc_modes``, ``pid_modes`` and ``environment`` (names of variables that are risky next to a
+    GPU) follow the same form.
     """
 
     images: tuple[str, ...] = ("*",)
@@ -68,6 +68,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     capabilities: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ()
     sysctls: tuple[str, ...] = ()
+    ulimits: tuple[str, ...] = ()
     network_modes: tuple[str, ...] = ()
     ipc_modes: tuple[str, ...] = ()
     pid_modes: tuple[str, ...] = ()
@@ -101,7 +102,7 @@ class TimeoutLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of one container and each tmpfs in it. ``default`` where the file is silent (then ``max``); absent: no limit."""
+    """Of a container with its swap, and each tmpfs. ``default`` where the file is silent (then ``max``); absent: none."""
 
     default: Bytes | None = None
     max: Bytes | None = None

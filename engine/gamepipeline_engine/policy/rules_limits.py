@@ -9,7 +9,7 @@ from gamepipeline_events.values import size
 
 
 def memory(subject: Subject) -> Iterator[Violation]:
-    """Memory is bounded by the node's maximum, and swap is not without end."""
+    """Memory is bounded by the node's maximum, and so are memory and swap together, as ``memswap_limit`` counts."""
     most = subject.limits.memory.max
     if most is None:
         return
@@ -18,6 +18,8 @@ def memory(subject: Subject) -> Iterator[Violation]:
         yield _too_much("memory", "memory", f"{wanted} bytes" if wanted else "without limit", str(most), wanted)
     if swap < 0:
         yield Violation("limits.memory", "swap without limit is not allowed where memory has a maximum")
+    elif swap > max(wanted, most):
+        yield _too_much("memory", "memory and swap together (memswap_limit)", f"{swap} bytes", str(most), swap)
 
 
 def cpus(subject: Subject) -> Iterator[Violation]:

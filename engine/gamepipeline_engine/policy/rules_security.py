@@ -24,6 +24,15 @@ OWN_RUNTIME = frozenset({"", "runc"})
 ASKS = frozenset({"NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"})
 """Which GPUs (judged by its value) and which parts of their driver: what ordinary images say of themselves."""
 
+FAR_REACHING = {"rtprio": "with a real-time priority a process takes CPUs from the host, past limits.cpus"}
+"""Ulimits that no cgroup holds back, and why. The others stay within the container.
+
+``memlock``, ``msgqueue``, ``nofile``, ``locks`` and ``sigpending`` are memory, which is charged to the
+container (``limits.memory``); ``nproc`` counts what ``limits.pids`` bounds; ``nice`` orders the processes of one
+cgroup among themselves; ``core`` and ``fsize`` write what the container may write anyway; ``as``, ``cpu``,
+``data``, ``rss``, ``rttime`` and ``stack`` only take away.
+"""
+
 HOST_KEYS = frozenset(
     """
     CapAdd CapDrop CpusetCpus DeviceRequests Devices Dns ExtraHosts GroupAdd Init IpcMode LogConfig Memory MemorySwap
@@ -106,6 +115,16 @@ def sysctls(subject: Subject) -> Iterator[Violation]:
     for name in subject.host.get("Sysctls") or {}:
         if not fits(name, subject.policy.sysctls):
             yield Violation("policy.sysctls", f"the kernel setting {name} is not allowed", subject.add("sysctls", name))
+
+
+def ulimits(subject: Subject) -> Iterator[Violation]:
+    """A limit of a process that reaches beyond its container is named by the node."""
+    for limit in subject.items("Ulimits"):
+        name = str(limit.get("Name"))
+        raised = name in FAR_REACHING and limit.get("Hard") != 0
+        if raised and not fits(name, subject.policy.ulimits) and not subject.is_privileged_image:
+            message = f"the ulimit {name} is not allowed: {FAR_REACHING[name]}"
+            yield Violation("policy.ulimits", message, subject.add("ulimits", name))
 
 
 def namespaces(subject: Subject) -> Iterator[Violation]:

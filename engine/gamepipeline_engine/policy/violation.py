@@ -23,6 +23,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "policy.devices": ("devices", "gpus", "deploy"),
     "policy.gpus": ("gpus", "deploy", "devices"),
     "policy.sysctls": ("sysctls",),
+    "policy.ulimits": ("ulimits",),
     "policy.ipc_modes": ("ipc",),
     "policy.pid_modes": ("pid",),
     "policy.runtimes": ("runtime",),

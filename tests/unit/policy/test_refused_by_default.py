@@ -58,6 +58,7 @@ HOST: dict[str, dict[str, Any]] = {
     "apparmor": {"SecurityOpt": ["apparmor=unconfined"]},
     "system paths": {"SecurityOpt": ["systempaths=unconfined"]},
     "sysctls": {"Sysctls": {"kernel.msgmax": "1"}},
+    "real-time priority": {"Ulimits": [{"Name": "rtprio", "Soft": 99, "Hard": 99}]},
     "binds": {"Binds": ["/data:/data"]},
     "auto remove": {"AutoRemove": True},
     "oom kill disable": {"OomKillDisable": True},

@@ -53,6 +53,11 @@ def port(host_port: str) -> dict[str, Any]:
     return {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": host_port}]}}
 
 
+def ulimit(name: str, most: int) -> dict[str, Any]:
+    """A HostConfig with one limit of a process; -1 is none."""
+    return {"Ulimits": [{"Name": name, "Soft": 0, "Hard": most}]}
+
+
 GPU = {"DeviceRequests": [{"Driver": "", "Count": 1, "Capabilities": [["gpu"]]}]}
 CDI = {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}]}
 CARD = {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["vendor.com/card=0"]}]}
@@ -68,6 +73,8 @@ REFUSED_BY_DEFAULT: dict[str, tuple[ContainerConfig, str]] = {
     "cdi": (config(CARD), "policy.devices"),
     "visible gpus": (config(env={"NVIDIA_VISIBLE_DEVICES": "all"}), "policy.environment"),
     "sysctl": (config({"Sysctls": {"net.core.somaxconn": "1"}}), "policy.sysctls"),
+    "real-time priority": (config(ulimit("rtprio", 1)), "policy.ulimits"),
+    "any real-time priority": (config(ulimit("rtprio", -1)), "policy.ulimits"),
     "ipc": (config({"IpcMode": "host"}), "policy.ipc_modes"),
     "pid": (config({"PidMode": "host"}), "policy.pid_modes"),
     "pid of another": (config({"PidMode": "container:x"}), "policy.pid_modes"),
@@ -128,6 +135,9 @@ FREE: dict[str, ContainerConfig] = {
     "memory for files": config({"Mounts": [{"Type": "tmpfs", "Target": "/t"}], "Tmpfs": {"/run": ""}}),
     "a capability of Docker's own": config({"CapDrop": ["ALL"], "CapAdd": ["CHOWN"]}),
     "hardening": config({"SecurityOpt": ["no-new-privileges"], "ReadonlyRootfs": True}),
+    "what a container may lock": config(ulimit("memlock", -1)),
+    "open files": config(ulimit("nofile", 2**20)),
+    "no real-time priority": config(ulimit("rtprio", 0)),
     "own namespaces": config({"IpcMode": "private", "Runtime": "runc"}),
     "no visible GPU": config(env={"NVIDIA_VISIBLE_DEVICES": "void", "LD_LIBRARY_PATH": "/x"}),
 }
@@ -244,6 +254,9 @@ LIMITS = '[limits]\nmemory = {max = "1g"}\ncpus = {max = 2}\npids = {max = 100}\
         ({"PidsLimit": 100}, ["limits.memory"]),
         ({"Memory": 2**31, "PidsLimit": 100}, ["limits.memory"]),
         ({"Memory": 2**30, "MemorySwap": -1, "PidsLimit": 100}, ["limits.memory"]),
+        ({"Memory": 2**29, "MemorySwap": 2**30, "PidsLimit": 100}, []),
+        ({"Memory": 2**29, "MemorySwap": 2**30 + 1, "PidsLimit": 100}, ["limits.memory"]),
+        ({"Memory": 2**31, "MemorySwap": 2**31, "PidsLimit": 100}, ["limits.memory"]),
         ({"Memory": 2**30, "PidsLimit": 101}, ["limits.pids"]),
         ({"Memory": 2**30, "PidsLimit": -1}, ["limits.pids"]),
         ({"Memory": 2**30, "PidsLimit": 1, "NanoCpus": 3 * 10**9}, ["limits.cpus"]),
@@ -257,6 +270,17 @@ LIMITS = '[limits]\nmemory = {max = "1g"}\ncpus = {max = 2}\npids = {max = 100}\
 def test_limits(host: dict[str, Any], rules: list[str]) -> None:
     """Nothing above the node's maxima, and nothing without end where there is one."""
     assert [one.rule for one in violations(config(host), Policy(), parse_config(LIMITS).limits)] == rules
+
+
+def test_swap_counts() -> None:
+    """The refusal names the field, the most that is allowed, and the lines that allow what both together come to."""
+    wanted = config({"Memory": 2**31, "MemorySwap": 2**32})
+    limits = parse_config('[limits]\nmemory = {max = "1g"}').limits
+    memory, swap = violations(wanted, Policy(), limits)
+    assert memory.message.startswith(f"memory: {2**31} bytes; at most {2**30}")
+    assert swap.message == f"memory and swap together (memswap_limit): {2**32} bytes; at most {2**30} is allowed"
+    allowing = parse_config(together([memory.hint, swap.hint]))
+    assert violations(wanted, Policy(), allowing.limits) == []
 
 
 def test_images() -> None:
