@@ -1,6 +1,7 @@
 """Keeping secrets out of everything that leaves the process: logs, events, errors, alerts, outputs.
 
 masker  finds the secrets in bytes and texts, however they are cut and in the forms programs print them
+long    finds long forms, in linear time whatever a step prints
 forms   those forms
 known   all secrets of this process, and what masks whatever the process says of itself
 texts   which fields of events are texts that may repeat a secret, and which are names that must stay

@@ -177,7 +177,7 @@ def test_the_longest_of_those_that_begin_alike(secrets: list[str], text: str) ->
     data, forms = text.encode(), redactor._forms
     for at in range(len(data)):
         longest = max((len(form) for form in forms if data.startswith(form, at)), default=0)
-        found = redactor.search(data, at)
+        found = redactor.search(data, at, len(data))
         assert (found.end() - at if found is not None and found.start() == at else 0) == longest
 
 
