@@ -139,6 +139,26 @@ async def test_one_that_the_stream_contradicts_gives_way_when_it_is_named(bucket
     assert await store.put(all_of_them[0], wrong=wrong.revision)
 
 
+@pytest.mark.parametrize("purge", [False, True], ids=["deleted", "purged"])
+async def test_one_that_somebody_removed_is_written_anew(nats_server: NatsServer, purge: bool) -> None:
+    """The mark that a KV client leaves is no snapshot, and does not stand in the way of the next one."""
+    client = await connect(nats_server.url, name="test")
+    name = f"snapshots_{ULID()}"
+    try:
+        keys = await client.jetstream().create_key_value(KeyValueConfig(bucket=name, direct=True))
+        store, all_of_them = SnapshotStore(NatsBucket(client, name), REALM), states()
+        assert await store.put(all_of_them[-2])
+        await (keys.purge("p1") if purge else keys.delete("p1"))
+        assert await store.get("p1") is None
+        assert await store.put(all_of_them[-1])
+        found = await store.get("p1")
+        assert found is not None
+        assert found.state == all_of_them[-1]
+    finally:
+        await client.jetstream().delete_key_value(name)
+        await client.close()
+
+
 async def test_a_bucket_that_is_not_there_holds_nothing(nats_server: NatsServer) -> None:
     """Reading is a full replay then; a write is not kept, or has no answer."""
     client = await connect(nats_server.url, name="test")

@@ -14,7 +14,7 @@ from gamepipeline_engine.config_values import Seconds
 from gamepipeline_engine.snapshots import PipelineSnapshots, Snapshots
 from gamepipeline_events import UnknownEvent
 from gamepipeline_projections import PipelineState
-from gamepipeline_projections.snapshots import SnapshotStore
+from gamepipeline_projections.snapshots import MemoryBucket, SnapshotStore
 from tests.support.histories import Story, pipeline, service, step
 from tests.support.simulated import simulate
 from tests.support.snapshots import REALM, Kept
@@ -109,6 +109,30 @@ def test_a_bucket_that_is_away_delays_nobody_and_is_tried_again() -> None:
             await asyncio.sleep(31)
         assert await kept_position(kept) == len(states)
         assert kept.bucket.puts == 1
+
+    in_time(check())
+
+
+def test_what_comes_while_one_is_written_is_written_next() -> None:
+    """However long the write takes, what was offered meanwhile is not taken for written."""
+
+    class Slow(MemoryBucket):
+        async def put(self, key: str, payload: bytes, revision: int) -> int:
+            await asyncio.sleep(5)
+            return await super().put(key, payload, revision)
+
+    async def check() -> None:
+        kept, states = states_of(finished())
+        kept.bucket = Slow()
+        kept.snapshots = SnapshotStore(kept.bucket, REALM)
+        async with writing(kept) as process:
+            one = process.of("p1")
+            await offered(one, states[:5])
+            await offered(one, states[5:7])
+            await asyncio.sleep(10)
+            assert await kept_position(kept) == 5
+            await asyncio.sleep(30)
+            assert await kept_position(kept) == 7
 
     in_time(check())
 

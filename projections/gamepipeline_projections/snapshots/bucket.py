@@ -46,7 +46,10 @@ class Bucket(Protocol):
     """The port. A pipeline's id is its key."""
 
     async def get(self, key: str) -> Kept | None:
-        """The value; None for none. It may be an older one for a moment. Raises SnapshotsUnavailable."""
+        """The value; None for none. It may be an older one for a moment. Raises SnapshotsUnavailable.
+
+        One that somebody removed is empty: its revision is what the next writer has to name.
+        """
         ...
 
     async def put(self, key: str, payload: bytes, revision: int) -> int:
@@ -88,11 +91,12 @@ class NatsBucket:
             raise SnapshotsUnavailable(explain(error)) from error
         headers = message.headers or {}
         status = headers.get("Status", "")
-        if status == "404" or headers.get("KV-Operation") in _DELETED:
+        if status == "404":
             return None
         if status or "Nats-Sequence" not in headers:
             raise SnapshotsUnavailable(f"{status} {headers.get('Description', 'an answer without a revision')}")
-        return Kept(message.data, int(headers["Nats-Sequence"]))
+        payload = b"" if headers.get("KV-Operation") in _DELETED else message.data
+        return Kept(payload, int(headers["Nats-Sequence"]))
 
     async def put(self, key: str, payload: bytes, revision: int) -> int:
         """See the port."""

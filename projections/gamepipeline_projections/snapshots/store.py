@@ -35,7 +35,7 @@ class SnapshotStore:
         """The last one; None when there is none, or none that can be used, or no answer. Never raises."""
         try:
             kept = await self._bucket.get(pipeline_id)
-            if kept is None:
+            if kept is None or not kept.payload:
                 return None
             return decode_snapshot(kept.payload, realm=self._realm, pipeline_id=pipeline_id, revision=kept.revision)
         except SnapshotsUnavailable as why:

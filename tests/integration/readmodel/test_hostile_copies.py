@@ -18,8 +18,10 @@ from gamepipeline_engine.broker.streams import Topology
 from gamepipeline_engine.cli.reading.readmodel import consult
 from gamepipeline_engine.cli.session import Session
 from gamepipeline_projections.readmodel import SCHEMA, PublishedModels, Query, ReadModel, file_of
+from gamepipeline_projections.readmodel.file import beside_of
 from tests.integration.readmodel.conftest import PIPELINES, Stored
-from tests.support.readmodels import REALM
+from tests.support.readmodels import REALM, contents
+from tests.support.streams import ListedEvents
 
 BUCKET = Topology().readmodel
 
@@ -110,3 +112,26 @@ async def test_a_copy_that_says_it_was_made_of_another_stream_is_ignored(
     await publish(stored, REALM, other_head)
     assert await models.fetch(tmp_path / "new", REALM) == 0
     assert not file_of(tmp_path / "new", REALM).exists()
+
+
+async def test_a_copy_of_another_stream_is_ignored(stored: Stored, models: PublishedModels, tmp_path: Path) -> None:
+    """It is sound, and its head is as long as ours and yet another event: it would only be refused later."""
+    await publish(stored, REALM, other_head, hash="f")
+    assert await models.fetch(tmp_path / "new", REALM) == 0
+    assert not file_of(tmp_path / "new", REALM).exists()
+
+
+async def test_the_log_of_a_file_that_is_gone_is_not_the_copys(
+    stored: Stored, models: PublishedModels, tmp_path: Path
+) -> None:
+    """Somebody removed a read model, and not what SQLite keeps beside it."""
+    new = file_of(tmp_path / "new", REALM)
+    model = ReadModel.open(tmp_path / "new", REALM)
+    await model.catch_up(ListedEvents(stored.events.records[:50]))
+    left = {one: one.read_bytes() for one in beside_of(new)}
+    model.close()
+    new.unlink()
+    for path, content in left.items():
+        path.write_bytes(content)
+    assert await models.fetch(tmp_path / "new", REALM) == len(stored.events.records)
+    assert contents(tmp_path / "new") == contents(stored.folder)

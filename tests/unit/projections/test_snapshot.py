@@ -19,6 +19,7 @@ from gamepipeline_events import UnknownEvent
 from gamepipeline_projections import PipelineState, effects, outline, transitions
 from gamepipeline_projections.snapshots import MemoryBucket, Snapshot, SnapshotStore, Unusable, decode_snapshot
 from gamepipeline_projections.snapshots import encode_snapshot as encoded
+from gamepipeline_projections.snapshots import snapshot as snapshot_module
 from gamepipeline_projections.snapshots.bucket import Kept
 from gamepipeline_projections.state_codec import STATE_SCHEMA
 from tests.support.histories import Story, pipeline, step
@@ -90,6 +91,14 @@ def test_a_state_that_is_none_is_refused(body: bytes) -> None:
     """Also one that would fill the memory."""
     payload = changed(made(), sha256=hashlib.sha256(body).hexdigest()).partition(b"\n")[0] + b"\n" + body
     with pytest.raises(Unusable, match="damaged"):
+        decode_snapshot(payload, realm=REALM, pipeline_id="p1")
+
+
+def test_a_state_is_unpacked_no_further_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sound one, too: its size is looked at before it is in memory."""
+    payload = made()
+    monkeypatch.setattr(snapshot_module, "LARGEST", 100)
+    with pytest.raises(Unusable, match="more than 100 bytes"):
         decode_snapshot(payload, realm=REALM, pipeline_id="p1")
 
 

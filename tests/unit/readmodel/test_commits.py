@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gamepipeline_events import StepReset, Subjects
+from gamepipeline_events import PipelineResumed, PipelineStarted, StepReset, Subjects, decode
 from gamepipeline_projections.reading import Recorded
 from gamepipeline_projections.readmodel import ReadModel, ReadModelRewound, file_of
 from gamepipeline_projections.readmodel.file import connect
@@ -15,6 +16,14 @@ from tests.support.histories import Story, pipeline, service, step
 from tests.support.readmodels import HISTORIES, REALM, contents
 from tests.support.streams import ListedEvents, interleaved
 
+RESUMED: dict[str, Any] = {
+    "node": "node-2",
+    "engine": "E2",
+    "docker": "DAEMON",
+    "epoch": 2,
+    "previous_engine": "E1",
+    "reason": "takeover",
+}
 Contents = dict[str, list[tuple[object, ...]]]
 
 
@@ -136,3 +145,18 @@ async def test_the_service_of_a_step_that_was_reset_is_gone(tmp_path: Path) -> N
     assert len((await replayed(tmp_path, stream, len(stream.records)))["services"]) == 1
     stream.store(story.then(StepReset(step="game", reason="node lost")).payloads[-1])
     assert (await replayed(tmp_path, stream, len(stream.records)))["services"] == []
+
+
+async def test_nodes_are_those_that_resumed_pipelines_too(tmp_path: Path) -> None:
+    """What was heard of a node last may be that it took over."""
+    stream = interleaved(HISTORIES, [])
+    expected = {}
+    for record in stream.records:
+        event = decode(record.payload)
+        if isinstance(event.data, PipelineStarted | PipelineResumed):
+            data = event.data
+            expected[data.node] = (data.node, data.docker, data.engine, event.time, record.sequence)
+    assert (await replayed(tmp_path, stream, len(stream.records)))["nodes"] == sorted(expected.values())
+    taken = Story().started().then(PipelineResumed(**RESUMED)).payloads
+    ((node, *_, sequence),) = (await replayed(tmp_path / "resumed", interleaved([taken], []), 3))["nodes"][1:]
+    assert (node, sequence) == ("node-2", 3)
