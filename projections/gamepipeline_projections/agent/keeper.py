@@ -105,9 +105,14 @@ class Keeper:
         async with aclosing(self._store.all()) as records:
             async for record in records:
                 try:
-                    self.index.add(msgspec.json.decode(record.payload, type=_Stored).status)
+                    line = msgspec.json.decode(record.payload, type=_Stored).status
                 except (msgspec.MsgspecError, ValueError, RecursionError):
                     _log.warning("%s holds no model", record.subject)
+                    continue
+                if line.id == record.subject.rpartition(".")[2]:
+                    self.index.add(line)
+                else:
+                    _log.warning("%s holds the model of another pipeline", record.subject)
 
     async def run(self) -> None:
         """Until cancelled. Raises JournalRewound when the stream lost what was read from it."""

@@ -46,6 +46,8 @@ class ModelsView:
                     model = GamePipeline.decode(record.payload)
                 except BadInput:
                     continue  # then it is missing
+                if model.id != record.subject.rpartition(".")[2]:
+                    continue  # so is what stands under another's key
                 if model.problem is not None or model.status.snapshot_version != SNAPSHOT_VERSION:
                     claims.left_out.add(model.id)
                 else:
