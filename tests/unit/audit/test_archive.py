@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,6 +159,14 @@ def test_any_damaged_byte_is_found(sound: Path, data: st.DataObject) -> None:
     if path.name != "manifest.json":
         line = content[:at].count(b"\n") + 1
         assert any(one.startswith((f"{path.name}, line {line}: ", f"{path.name}, line {line + 1}: ")) for one in found)
+
+
+def test_a_head_that_counts_wrong_is_named(sound: Path) -> None:
+    """How many events a pipeline has is part of its head."""
+    path = sound / "heads.ndjson"
+    content = path.read_bytes()
+    path.write_bytes(re.sub(rb'"events":(\d+)', rb'"events":1\1', content, count=1))
+    assert any(one.startswith("heads.ndjson, line 1: ") for one in said(verify_archive(sound)))
 
 
 @pytest.mark.parametrize("name", ["events.ndjson", "logs.ndjson"])

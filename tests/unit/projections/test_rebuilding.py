@@ -86,6 +86,15 @@ async def test_a_row_of_an_event_that_is_not_there(events: ListedEvents, tmp_pat
     assert (found.pipeline_id, found.message[-27:]) == (last, "which is none of its events")
 
 
+async def test_the_last_event_counts(tmp_path: Path) -> None:
+    """What is missing, or an event behind, shows also where that event is the last of all."""
+    events = interleaved([Story().payloads], [])
+    view = await built(tmp_path, events)
+    change(tmp_path, "DELETE FROM pipelines")
+    (found,) = await differences(view, events)
+    assert found.message == "is missing, though it has event 1"
+
+
 async def test_a_broken_history_is_left_out(events: ListedEvents, tmp_path: Path) -> None:
     """Its readers say so themselves; but no sound row may stand for one."""
     events.put("gamepipeline.events.broken.StepStarted", b"{}")

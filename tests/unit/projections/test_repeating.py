@@ -120,3 +120,10 @@ def test_a_step_that_names_the_workspace_is_told() -> None:
     spec = check(story.document).require()
     assert uses_workspace(spec, repeat(story.state, "c")) == ["c"]
     assert uses_workspace(spec, repeat(story.state)) == []
+
+
+def test_a_service_runs_again_although_nothing_before_it_does() -> None:
+    """Its container belongs to the run before."""
+    story = Story(pipeline(service("game", needs=[]), step("a", needs=[]), step("b", needs=["a"]))).started()
+    story.serving("game").completed("a", "b").pipeline_completed()
+    assert taken(story, "b") == ["a"]

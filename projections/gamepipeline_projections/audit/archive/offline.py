@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,14 +82,16 @@ def _verify(folder: Path, manifest: Manifest, report: ArchiveReport) -> None:
         events, heads = heads, events
     due = _heads(heads)
     head = next(due, None)
+    counts = Counter[str]()
     for record in events.records():
+        counts[_pipeline_of(record)] += 1
         while head is not None and head.sequence < record.sequence:
             heads.say(
                 f"the head of pipeline {head.pipeline_id}, event {head.sequence}, is not in the events", heads.line
             )
             head = next(due, None)
         if head is not None and head.sequence == record.sequence:
-            _compare_head(head, record, heads)
+            _compare_head(head, record, counts[head.pipeline_id], heads)
             head = next(due, None)
         sweep.add(record)
     for one in [head, *due] if head is not None else due:
@@ -135,7 +138,14 @@ def _heads(reader: PartReader) -> Iterator[Head]:
         yield head
 
 
-def _compare_head(head: Head, record: Kept, heads: PartReader) -> None:
+def _pipeline_of(record: Kept) -> str:
+    tokens = record.subject.split(".")
+    return tokens[-2] if len(tokens) > 1 else ""
+
+
+def _compare_head(head: Head, record: Kept, count: int, heads: PartReader) -> None:
+    if head.events != count:
+        heads.say(f"pipeline {head.pipeline_id} has {count} events, its head says {head.events}", heads.line)
     found = payload_hash(record.payload)
     if found != head.hash or record.subject.split(".")[-2:-1] != [head.pipeline_id]:
         about = f"the head of pipeline {head.pipeline_id} is {head.hash:.80}"
