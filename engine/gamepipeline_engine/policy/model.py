@@ -102,7 +102,7 @@ class TimeoutLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class MemoryLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of a container with its swap, and each tmpfs. ``default`` where the file is silent (then ``max``); absent: none."""
+    """A container with swap, each tmpfs. ``default`` where the file is silent (then ``max``); absent: any."""
 
     default: Bytes | None = None
     max: Bytes | None = None
