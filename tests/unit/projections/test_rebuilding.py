@@ -95,6 +95,15 @@ async def test_the_last_event_counts(tmp_path: Path) -> None:
     assert found.message == "is missing, though it has event 1"
 
 
+async def test_rows_that_stayed_behind_are_named(tmp_path: Path) -> None:
+    """Each is right as of an earlier event, and the file says that it has them all."""
+    events = interleaved([Story().started().payloads], [])
+    view = await built(tmp_path, ListedEvents(events.records[:1]))
+    change(tmp_path, "UPDATE about SET position = 2")
+    (found,) = await differences(view, events)
+    assert found.message == "is as of event 1, though it has event 2"
+
+
 async def test_a_broken_history_is_left_out(events: ListedEvents, tmp_path: Path) -> None:
     """Its readers say so themselves; but no sound row may stand for one."""
     events.put("gamepipeline.events.broken.StepStarted", b"{}")
