@@ -393,3 +393,22 @@ async def test_the_reader_for_a_target(nats_server: NatsServer) -> None:
     async with connected(nats_server.url) as client:
         assert isinstance(open_bulk(nats_server.url, client, Subjects("x"), "X"), BulkEventReader)
         assert isinstance(open_bulk("nats://a,wss://b", client, Subjects("x"), "X"), EventReader)
+
+
+async def test_the_end_is_that_of_the_start_over_a_reconnect(kind: str, tmp_path: Path) -> None:
+    """What is stored while the connection is away is not read: the end was fixed before."""
+    with ExitStack() as servers:
+        server = servers.enter_context(running_nats(tmp_path / "nats"))
+        async with AsyncExitStack() as stack, tcp_proxy(server.url) as proxy:
+            place = Place(kind, await stack.enter_async_context(connected(server.url)), stack)
+            await place.create()
+            await place.fill(3_000, size=2_000)
+            found: list[Recorded] = []
+            async with aclosing((await place.reader(proxy.url)).batches()) as batches:
+                found += await anext(batches)
+                proxy.refuse()
+                await place.fill(50)
+                await proxy.mend(server.url)
+                async for batch in batches:
+                    found += batch
+            assert sequences(found) == list(range(1, 3_001))

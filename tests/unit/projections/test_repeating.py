@@ -127,3 +127,11 @@ def test_a_service_runs_again_although_nothing_before_it_does() -> None:
     story = Story(pipeline(service("game", needs=[]), step("a", needs=[]), step("b", needs=["a"]))).started()
     story.serving("game").completed("a", "b").pipeline_completed()
     assert taken(story, "b") == ["a"]
+
+
+def test_the_image_that_was_pinned_runs_again() -> None:
+    """A run that repeats one has the digest that it was told, whatever the daemon called the image."""
+    state = ended().state
+    pinned = replace(state.steps["a"], pinned="sha256:pinned", image_digest="sha256:seen")
+    images = repeat(replace(state, steps={**state.steps, "a": pinned})).images
+    assert images["a"].digest == "sha256:pinned"
