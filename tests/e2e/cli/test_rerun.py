@@ -39,3 +39,32 @@ def test_a_run_is_repeated_from_the_step_that_failed(cli: Cli) -> None:
     assert (submitted["rerun"]["pipeline_id"], submitted["rerun"]["from_step"]) == (first["id"], "use")
     assert first["id"] in cli("why", again).out
     assert cli("audit", "verify", again).code == 0
+
+
+def test_a_whole_run_is_repeated(cli: Cli) -> None:
+    """Every step runs again, with the arguments and the images of then; nothing is taken over."""
+    first = cli("run", cli.file(PIPELINE), "--arg", "who=ada", "-o", "json").json
+    done = cli("rerun", first["id"])
+    again = done.out.strip()
+    assert (done.code, again) == (0, f"{first['id']}-2")
+    assert cli("logs", again, "-f").code == 0
+    status = cli("status", again, "-o", "json").json
+    assert [(one["status"], one["attempt"]) for one in status["steps"]] == [("completed", 1), ("failed", 1)]
+    assert status["steps"][0]["outputs"]["v"] != first["steps"][0]["outputs"]["v"]
+    assert [one["image_digest"] for one in status["steps"]] == [one["image_digest"] for one in first["steps"]]
+    submitted = json.loads(cli("events", again, "--type", "PipelineSubmitted").out)["data"]
+    assert (submitted["args"], submitted["rerun"]["from_step"]) == ({"who": "ada"}, None)
+    assert submitted["rerun"]["taken_over"] == []
+    assert first["id"] in cli("why", again).out
+
+
+def test_a_run_that_goes_on_is_not_repeated(cli: Cli) -> None:
+    """Exit code 2, and what to do about it."""
+    step = "{name: a, container: {image: IMAGE, commands: [sleep 300]}}"
+    file = cli.file(f"name: Long\nid: long-TAG\nsteps: [{step}]\n")
+    assert cli("run", file, "--detach").code == 0
+    for more in ((), ("--from", "a")):
+        done = cli("rerun", cli.id("long"), *more)
+        assert (done.code, done.out) == (2, "")
+        assert "wait for its end, or end it with `gamepipeline cancel`" in done.err
+    cli("cancel", cli.id("long"), "--reason", "enough")
