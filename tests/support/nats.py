@@ -45,11 +45,11 @@ def nats_server_binary() -> Path:
 
 
 @contextmanager
-def running_nats(folder: Path) -> Iterator[NatsServer]:
-    """Run a server with its store below `folder`; started again there, it finds its data."""
+def running_nats(folder: Path, more: str = "") -> Iterator[NatsServer]:
+    """Run a server with its store below `folder`; started again there, it finds its data. `more` configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nats.conf"
-    config.write_text(_CONFIG.format(folder=folder))
+    config.write_text(_CONFIG.format(folder=folder) + more)
     log = folder / "nats.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
