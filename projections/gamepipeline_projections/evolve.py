@@ -14,7 +14,7 @@ from gamepipeline_projections.effects.pipeline import REMARKS, pipeline_event
 from gamepipeline_projections.effects.services import service_event
 from gamepipeline_projections.effects.steps import attempt_event
 from gamepipeline_projections.errors import ChainBroken, ForeignEvent, Gap, IllegalTransition, StaleEpoch
-from gamepipeline_projections.state import ACTIVE, Head, Phase, PipelineState, StepState
+from gamepipeline_projections.state import ACTIVE, Changes, Head, PipelineState, StepState
 from gamepipeline_projections.transitions import ANYWHERE, PIPELINE, SERVICE_EVENTS
 
 
@@ -25,12 +25,12 @@ def evolve(state: PipelineState, event: Event) -> PipelineState:
     if event.seq <= state.head.seq:
         return state
     _check_order(state, event)
-    new = state if isinstance(event.data, UnknownEvent) else _apply(state, event)
-    return replace(
-        new,
-        head=Head(event.seq, event.sequence, event.id, event.hash, event.time),
-        unknown_events=state.unknown_events + isinstance(event.data, UnknownEvent),
-    )
+    if isinstance(event.data, UnknownEvent):
+        changes: Changes = {"unknown_events": state.unknown_events + 1}
+    else:
+        changes = _changes(state, event)
+    changes["head"] = Head(event.seq, event.sequence, event.id, event.hash, event.time)
+    return replace(state, **changes)
 
 
 def _check_order(state: PipelineState, event: Event) -> None:
@@ -43,7 +43,7 @@ def _check_order(state: PipelineState, event: Event) -> None:
         raise StaleEpoch(event, state.epoch)
 
 
-def _apply(state: PipelineState, event: Event) -> PipelineState:
+def _changes(state: PipelineState, event: Event) -> Changes:
     if event.name in ANYWHERE:
         if state.phase == "none":
             raise IllegalTransition(event, "the pipeline", state.phase)
@@ -54,32 +54,29 @@ def _apply(state: PipelineState, event: Event) -> PipelineState:
     return _step_event(state, event, step_id)
 
 
-def _step_event(state: PipelineState, event: Event, step_id: str) -> PipelineState:
+def _step_event(state: PipelineState, event: Event, step_id: str) -> Changes:
     step = state.steps.get(step_id)
     if step is None:
         raise IllegalTransition(event, f"step {step_id}", "unknown")
     is_service_event = event.name in SERVICE_EVENTS
     if state.phase not in ACTIVE and not (is_service_event and state.terminal):
         raise IllegalTransition(event, "the pipeline", state.phase)
-    step = service_event(step, event) if is_service_event else attempt_event(step, event)
-    new = replace(
-        state,
-        steps={**state.steps, step_id: replace(step, updated_at=event.time, last_event=event.id)},
-        resumes=state.resumes if state.terminal else 0,
-    )
+    effect = service_event(step, event) if is_service_event else attempt_event(step, event)
+    effect.update(updated_at=event.time, last_event=event.id)
+    changes: Changes = {"steps": {**state.steps, step_id: replace(step, **effect)}}
+    if not state.terminal:
+        changes["resumes"] = 0
     if isinstance(event.data, StepStarted):
-        return replace(new, current_step=step.place)
-    if isinstance(event.data, StepFailed) and not event.data.will_retry and not step.ignore_failure:
-        return _fatal(new, event, step)
-    return new
+        changes["current_step"] = step.place
+    elif isinstance(event.data, StepFailed) and not event.data.will_retry and not step.ignore_failure:
+        changes.update(_fatal(state, event, step))
+    return changes
 
 
-def _fatal(state: PipelineState, event: Event, step: StepState) -> PipelineState:
+def _fatal(state: PipelineState, event: Event, step: StepState) -> Changes:
     """A step failed for good: the pipeline's first one fixes the outcome, unless it is fixed already."""
-    phase: Phase = PIPELINE.get((state.phase, "StepFailed"), state.phase)
-    return replace(
-        state,
-        phase=phase,
-        failed_step=state.failed_step or step.id,
-        ending_at=state.ending_at or event.time,
-    )
+    return {
+        "phase": PIPELINE.get((state.phase, "StepFailed"), state.phase),
+        "failed_step": state.failed_step or step.id,
+        "ending_at": state.ending_at or event.time,
+    }

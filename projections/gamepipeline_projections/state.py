@@ -43,6 +43,10 @@ LIVE_SERVICE: frozenset[str] = frozenset({"ready", "stopping", "unknown"})
 """Service phases in which a container may be there after its step is complete."""
 
 
+Changes = dict[str, Any]
+"""Fields of a state that an event gives another value, by name: what ``msgspec.structs.replace`` takes."""
+
+
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     """The container a service step leaves running."""
 

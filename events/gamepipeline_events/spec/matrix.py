@@ -83,10 +83,11 @@ def expand(steps: Sequence[object]) -> tuple[tuple[Variant, ...], ...]:
 
 def step_id(step: Mapping[str, Any], place: int) -> str:
     """A step's id as written: ``id``, else its name where that is a legal id, else ``step-<place>``."""
-    for candidate in (step.get("id"), step.get("name")):
-        if is_id(candidate):
-            return candidate
-    return f"step-{place}"
+    own = step.get("id")
+    if is_id(own):
+        return own
+    name = step.get("name")
+    return name if is_id(name) else f"step-{place}"
 
 
 def read(written: object) -> Matrix | None:
@@ -136,7 +137,7 @@ def _entries(written: object) -> Iterator[Values]:
 def _variants(step: Mapping[str, Any], place: int, *, expanded: bool) -> tuple[Variant, ...]:
     own = step_id(step, place)
     name = str(step.get("name") or own)
-    matrix = read(step.get("matrix")) if expanded else None
+    matrix = read(step.get("matrix")) if expanded and "matrix" in step else None
     found = combinations(matrix) if matrix is not None and matrix.fits else []
     if not 0 < len(found) <= MAX_COMBINATIONS:
         return (Variant(own, name, {}),)

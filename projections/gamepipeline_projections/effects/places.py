@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
-from gamepipeline_events import Event, EventData, PipelineQueued, StepFailed, StepQueued
-from gamepipeline_projections.state import LIVE_SERVICE, PipelineState, StepState, Ticket
+from gamepipeline_events import Event, LeftBehind, PipelineQueued, StepQueued
+from gamepipeline_projections.state import LIVE_SERVICE, PipelineState, ServiceState, StepState, Ticket
 
 
 def ticket_of(event: Event, data: PipelineQueued | StepQueued) -> Ticket:
@@ -13,9 +15,11 @@ def ticket_of(event: Event, data: PipelineQueued | StepQueued) -> Ticket:
     return Ticket(sequence=event.sequence, wants=tuple(data.wants), on_full=data.on_full, since=event.time)
 
 
-def given_back(state: PipelineState) -> dict[str, StepState]:
+def given_back(state: PipelineState, left_behind: Iterable[LeftBehind]) -> dict[str, StepState]:
     """The steps at the end: only a service that stays keeps its place in a group, unless nobody can reach it."""
-    left = {one.container_name for one in state.left_behind}
+    if all(one.ticket is None for one in state.steps.values()):
+        return state.steps
+    left = {one.container_name for one in left_behind}
     staying = {one for one in state.live_services() if state.steps[one].container_name not in left}
     return {
         one.id: one if one.ticket is None or one.id in staying else replace(one, ticket=None)
@@ -23,8 +27,6 @@ def given_back(state: PipelineState) -> dict[str, StepState]:
     }
 
 
-def follow_queue(step: StepState, data: EventData) -> StepState:
-    """An attempt that is over gives its place back; a service keeps it for as long as its container is there."""
-    over = step.settled or isinstance(data, StepFailed)
-    serving = step.service is not None and step.service.phase in LIVE_SERVICE
-    return replace(step, ticket=None) if step.ticket is not None and over and not serving else step
+def keeps_place(service: ServiceState | None) -> bool:
+    """Whether a step whose attempt is over still has its place: for as long as its container is there."""
+    return service is not None and service.phase in LIVE_SERVICE
