@@ -20,6 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from gamepipeline_projections.reading.answers import NO_MESSAGE, Answer, read_answer
 from gamepipeline_projections.reading.records import JournalUnavailable, Recorded
 
 T = TypeVar("T")
@@ -30,7 +31,6 @@ REQUEST_LIMIT = 2.0
 LOOK = 0.2
 """Seconds between looks at the connection while nothing comes."""
 
-NO_MESSAGE = 10037
 CONSUMER_NOT_FOUND = 10014
 
 BROKEN = (nats.errors.Error, OSError, TimeoutError, msgspec.MsgspecError)
@@ -45,31 +45,6 @@ class ApiRefused(Exception):
         self.code = code
         self.description = description
         super().__init__(f"{subject}: {description} ({code})")
-
-
-class _ApiError(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Message(msgspec.Struct):
-    subject: str
-    seq: int
-    data: str = ""
-
-
-class _State(msgspec.Struct):
-    last_seq: int = 0
-
-
-class _Reply(msgspec.Struct):
-    error: _ApiError | None = None
-    message: _Message | None = None
-    state: _State | None = None
-
-
-_replies = msgspec.json.Decoder(_Reply)
 
 
 class StreamApi:
@@ -96,13 +71,13 @@ class StreamApi:
         reply = await self.request(f"STREAM.INFO.{self.stream}", {})
         return reply.state.last_seq if reply.state is not None else 0
 
-    async def request(self, call: str, body: dict[str, Any]) -> _Reply:
+    async def request(self, call: str, body: dict[str, Any]) -> Answer:
         """One API request. Raises ApiRefused for what JetStream refuses."""
         subject = f"$JS.API.{call}"
         payload = msgspec.json.encode(body) if body else b""
         try:
             message = await heeding(self.nc.request(subject, payload, timeout=REQUEST_LIMIT))
-            reply = _replies.decode(message.data)
+            reply = read_answer(message.data)
         except BROKEN as error:
             raise JournalUnavailable(f"{subject}: {explain(error)}") from error
         if reply.error is not None:

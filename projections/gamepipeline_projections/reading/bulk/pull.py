@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from gamepipeline_projections.reading.answers import NO_MESSAGE, Answer, read_answer
 from gamepipeline_projections.reading.bulk.deliveries import Deliveries, Status
 from gamepipeline_projections.reading.bulk.link import Link, control_line
 from gamepipeline_projections.reading.records import JournalUnavailable, Recorded
@@ -29,32 +30,6 @@ _HEARTBEAT = 2.0
 _INACTIVE = 30.0
 """Seconds after which the server removes the consumer of a reader that died."""
 _SECOND = 1_000_000_000
-_NO_MESSAGE = 10037
-
-
-class _ApiError(msgspec.Struct):
-    err_code: int = 0
-    description: str = ""
-
-
-class _Message(msgspec.Struct):
-    seq: int
-    subject: str
-    data: str = ""
-
-
-class _State(msgspec.Struct):
-    last_seq: int = 0
-
-
-class _Reply(msgspec.Struct):
-    error: _ApiError | None = None
-    message: _Message | None = None
-    state: _State | None = None
-    num_pending: int = 0
-
-
-_replies = msgspec.json.Decoder(_Reply)
 
 
 class Pull:
@@ -172,13 +147,13 @@ class Pull:
         if reply.message is not None and reply.message.seq <= end:
             raise JournalUnavailable(f"stream {self._stream}: a replica is behind at {position}")
 
-    async def _api(self, call: str, body: dict[str, Any]) -> _Reply:
+    async def _api(self, call: str, body: dict[str, Any]) -> Answer:
         """One request to JetStream. Raises JournalUnavailable for what it refuses, unless there is no message."""
         try:
-            reply = _replies.decode(await self._link.request(f"$JS.API.{call}", body))
+            reply = read_answer(await self._link.request(f"$JS.API.{call}", body))
         except msgspec.MsgspecError as error:
             raise JournalUnavailable(f"$JS.API.{call}: {error}") from error
-        if reply.error is not None and reply.error.err_code != _NO_MESSAGE:
+        if reply.error is not None and reply.error.err_code != NO_MESSAGE:
             error_code = reply.error.err_code
             raise JournalUnavailable(f"$JS.API.{call}: {reply.error.description} ({error_code})")
         return reply
