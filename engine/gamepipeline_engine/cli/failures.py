@@ -46,7 +46,6 @@ KINDS: tuple[Kind, ...] = (
         Exit.INFRASTRUCTURE,
         "the stored history is damaged: restore the store from a backup",
     ),
-    Kind("gamepipeline_engine.journal.port.JournalError", Exit.INFRASTRUCTURE, "see `gamepipeline doctor`"),
     Kind("gamepipeline_events.errors.NotFound", Exit.NOT_FOUND),
     Kind("gamepipeline_events.errors.Conflict", Exit.USAGE),
     Kind("gamepipeline_events.errors.Unavailable", Exit.INFRASTRUCTURE),
