@@ -50,5 +50,6 @@ def judge(happenings: Sequence[Happening], *, finished: float, exit_code: int | 
 def _ended_it(one: Happening, finished: float, exit_code: int | None) -> bool:
     if one.action != "kill" or one.signal is None:
         return False
+    # A note dated after the end counts, too: the daemon notes a signal once it is sent, when a quick handler is done.
     soon = one.signal in STOP_SIGNALS and finished - one.time <= ANSWER_WITHIN
     return soon or exit_code == 128 + one.signal

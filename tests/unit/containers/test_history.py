@@ -28,6 +28,8 @@ RESTARTED = Happening(action="restart", time=END - 100)
         ([STARTED, kill(9)], 137, (False, True, False)),
         # The note of a signal may come after the end.
         ([STARTED, kill(9, -0.01), DIED], 137, (True, True, False)),
+        # So may that of a stop signal whose handler is quick.
+        ([STARTED, kill(15, -0.001), DIED], 5, (True, True, False)),
         # A handler may answer a stop signal with any code, for a while.
         ([kill(15), DIED], 0, (True, True, False)),
         ([kill(15, 29), DIED], 5, (True, True, False)),
