@@ -13,12 +13,11 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
-from gamepipeline_engine.assembly.context import ContainerDefaults
 from gamepipeline_engine.config_decode import decode_config
 from gamepipeline_engine.config_values import Seconds
 from gamepipeline_engine.containers.logins import RegistryLogin, is_registry_host
@@ -27,6 +26,9 @@ from gamepipeline_engine.containers.subnets import parse_range
 from gamepipeline_engine.policy.model import Limits, Policy
 from gamepipeline_events.errors import GamePipelineError
 from gamepipeline_events.ids import is_id
+
+if TYPE_CHECKING:
+    from gamepipeline_engine.assembly.context import ContainerDefaults
 
 ENVIRONMENT_VARIABLE = "GAMEPIPELINE_CONFIG"
 
@@ -183,6 +185,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         are too, where the host has more (``host_cpus``, from the daemon), and are never more than
         the host has: Docker refuses that.
         """
+        from gamepipeline_engine.assembly.context import ContainerDefaults  # noqa: PLC0415  # no short command needs it
+
         limits = self.limits
         cpus = limits.cpus.default
         if cpus is None and limits.cpus.max and host_cpus and host_cpus > limits.cpus.max:

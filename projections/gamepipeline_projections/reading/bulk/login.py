@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import SplitResult
 
 import msgspec
-import nkeys  # type: ignore[import-untyped]  # it has none
 
 from gamepipeline_projections.broker_errors import TargetUnusable
 from gamepipeline_projections.connection import check_seed
@@ -69,6 +68,8 @@ def _signed(access: Access, nonce: bytes, target: Target) -> dict[str, str]:
 
 def _signature(seed: bytes, nonce: bytes, path: Path, target: Target) -> tuple[str, str]:
     """The signature of ``nonce`` with ``seed``, and the public key."""
+    import nkeys  # type: ignore[import-untyped] # noqa: PLC0415  # it has no types, and few need it
+
     try:
         key = nkeys.from_seed(bytearray(seed))
         signature = base64.urlsafe_b64encode(key.sign(nonce)).rstrip(b"=").decode()
