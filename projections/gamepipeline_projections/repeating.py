@@ -21,6 +21,8 @@ def repeat(state: PipelineState, from_step: str | None = None) -> Rerun:
     if not state.terminal:
         raise BadInput(what, "still runs: wait for its end, or end it with `gamepipeline cancel`")
     spec = check(state.document).require()
+    if from_step is not None and from_step not in state.steps:
+        raise BadInput(what, f"has no step {from_step!r:.80}: it has {', '.join(state.steps)}"[:500])
     taken = _taken_over(spec, state, from_step) if from_step is not None else []
     images = {one.id: image for one in state.steps.values() if (image := _image(one)) is not None}
     return Rerun(

@@ -13,7 +13,7 @@ from gamepipeline_projections.audit.evidence import (
     owner_of,
     parse_container,
 )
-from gamepipeline_projections.audit.finding import Finding, Rule
+from gamepipeline_projections.audit.finding import Finding, Remark, Rule
 from gamepipeline_projections.audit.history import History, fold_entries
 from gamepipeline_projections.audit.rules import RULES
 from gamepipeline_projections.audit.tally import LogTally
@@ -111,8 +111,15 @@ def _check(history: History) -> list[Finding]:
             message=remark.message,
         )
         for rule in RULES
-        for remark in rule.check(history)
+        for remark in _remarks(rule, history)
     ]
+
+
+def _remarks(rule: Rule, history: History) -> list[Remark]:
+    try:
+        return list(rule.check(history))
+    except RecursionError:  # what could only just be decoded is too deep for whoever compares or writes it
+        return [Remark("cannot be checked: what its events hold is nested too deeply")]
 
 
 def _by_pipeline(records: Iterable[Stored]) -> dict[str, list[tuple[Stored, int]]]:

@@ -50,20 +50,24 @@ class StreamReader:
 
         The end is taken from the leader first, so the read knows when it is complete. It goes on
         where it was after a broken connection. Raises JournalUnavailable after ``patience``
-        seconds without progress. With ``known``, ``after`` was read from this stream before:
-        raises JournalRewound when the stream ends before it.
+        seconds without progress. Raises JournalRewound when the stream has something else where the
+        connection broke; with ``known``, ``after`` was read from this stream before, and the stream
+        must not end before it.
         """
         position, end = after, None
+        seen: Recorded | None = None
         pauses = Pauses(self._patience)
         while True:
             try:
+                if seen is not None:
+                    await self._check_still_there(seen)
                 if end is None:
                     if known:
                         await self._check_not_rewound(after)
                     end = await self._end(subject)
                 async with aclosing(self._between(subject, position, end)) as records:
                     async for record in records:
-                        position = record.sequence
+                        seen, position = record, record.sequence
                         pauses.reset()
                         yield record
             except JournalUnavailable as error:

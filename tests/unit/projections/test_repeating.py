@@ -135,3 +135,9 @@ def test_the_image_that_was_pinned_runs_again() -> None:
     pinned = replace(state.steps["a"], pinned="sha256:pinned", image_digest="sha256:seen")
     images = repeat(replace(state, steps={**state.steps, "a": pinned})).images
     assert images["a"].digest == "sha256:pinned"
+
+
+def test_a_step_that_is_not_there_is_told() -> None:
+    """With those that are."""
+    with pytest.raises(BadInput, match=r"has no step 'x': it has a, b, c, d"):
+        repeat(ended().state, "x")

@@ -7,6 +7,7 @@ bytes, so that it never drops us as too slow. Anything unusual ends the read wit
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator
@@ -17,7 +18,7 @@ import msgspec
 from gamepipeline_projections.reading.answers import NO_MESSAGE, Answer, read_answer
 from gamepipeline_projections.reading.bulk.deliveries import Deliveries, Status
 from gamepipeline_projections.reading.bulk.link import Link, control_line
-from gamepipeline_projections.reading.records import JournalUnavailable, Recorded
+from gamepipeline_projections.reading.records import JournalRewound, JournalUnavailable, Recorded
 
 BATCH = 500
 """Events that are handed on together, at least, unless they are large."""
@@ -48,6 +49,12 @@ class Pull:
         """Sequence of the stream's last message, whatever its subject, from the leader."""
         reply = await self._api(f"STREAM.INFO.{self._stream}", {})
         return reply.state.last_seq if reply.state is not None else 0
+
+    async def check_still_there(self, record: Recorded) -> None:
+        """What was read last is what is stored there, unless it has expired. Raises JournalRewound."""
+        found = (await self._api(f"STREAM.MSG.GET.{self._stream}", {"seq": record.sequence})).message
+        if found is not None and base64.b64decode(found.data) != record.payload:
+            raise JournalRewound(self._stream, record.sequence, await self.last_sequence())
 
     async def batches(self, after: int, end: int) -> AsyncGenerator[list[Recorded], None]:
         """Every message above ``after`` up to ``end``, in lists that are never empty."""

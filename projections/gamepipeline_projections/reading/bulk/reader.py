@@ -31,8 +31,8 @@ class EventBatches(Protocol):
         taken from the stream's leader first, so the read knows when it is complete; what was
         deleted is left out. Goes on where it was after a broken connection. Raises
         JournalUnavailable when there is no progress for some seconds, and JournalRewound when the
-        stream ends before ``after`` or before what was there: it is another one, or lost
-        something. Close it with ``aclosing`` unless it is read to its end.
+        stream ends before ``after`` or before what was there, or has something else where the connection
+        broke: it is another one, or lost something. Close it with ``aclosing`` unless it is read to its end.
         """
         ...
 
@@ -54,6 +54,7 @@ class BulkEventReader:
         """See ``EventBatches``."""
         subject = None if event_type is None else self._subjects.events_of_type(event_type)
         position, end = after, 0
+        seen: Recorded | None = None
         connected = False
         pauses = Pauses(self._patience)
         while True:
@@ -65,11 +66,14 @@ class BulkEventReader:
                     if last < max(position, end):
                         raise JournalRewound(self._stream, max(position, end), last)
                     end = end or last
+                    if seen is not None:
+                        await pull.check_still_there(seen)
                     if position == end:
                         return
                     async with aclosing(pull.batches(position, end)) as batches:
                         async for batch in batches:
-                            position = batch[-1].sequence
+                            seen = batch[-1]
+                            position = seen.sequence
                             pauses.reset()
                             yield batch
                     return
